@@ -1,0 +1,80 @@
+// What the engine is configured with: immutable values that the daemon builds from the configuration file.
+//
+// Thread: shared as `shared_ptr<const ...>` snapshots, any thread.  Lifetime: a request keeps the one it started with; a tree
+// connect keeps the SharePolicy it was made with until the daemon replaces or ends it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/limits.h"
+#include "smb3d/vfs.h"
+
+namespace smb3d::engine {
+
+enum class Dialect : std::uint16_t {
+    smb202 = 0x0202,
+    smb210 = 0x0210,
+    smb300 = 0x0300,
+    smb302 = 0x0302,
+    smb311 = 0x0311,
+};
+
+// [MS-SMB2] 2.2.3.1.2, 2.2.3.1.7: ids as on the wire.
+enum class Cipher : std::uint16_t { none = 0, aes128_ccm = 1, aes128_gcm = 2, aes256_ccm = 3, aes256_gcm = 4 };
+enum class SigningAlgorithm : std::uint16_t { hmac_sha256 = 0, aes_cmac = 1, aes_gmac = 2 };
+
+enum class Encryption : std::uint8_t { off, offered, required };
+enum class GuestAccess : std::uint8_t { refused, guest, anonymous };  // who without an account may come in
+
+// [MS-SMB2] 2.2.10 ShareFlags caching bits.
+enum class OfflineCaching : std::uint32_t { manual = 0x00, automatic = 0x10, programs = 0x20, none = 0x30 };
+
+struct SharePolicy {
+    std::string name;                       // as the administrator wrote it
+    std::string comment;
+    std::string path;                       // for NetShareEnum level 2 and the administrator; not used to open files
+    std::shared_ptr<vfs::Share> backend;
+    bool hidden{false};                     // left out of listings (a name that ends in '$' always is for Explorer)
+    bool read_only{false};
+    bool encrypt{false};                    // SMB2_SHAREFLAG_ENCRYPT_DATA: unencrypted requests are refused
+    bool allow_guest{false};
+    bool allow_anonymous{false};
+    bool access_based_enumeration{false};
+    OfflineCaching caching{OfflineCaching::manual};
+    std::vector<std::string> allowed_users; // empty: every account; else account names, or "@group"
+    std::vector<std::string> denied_users;
+    std::vector<std::string> read_only_users;
+    std::uint32_t max_connections{0};       // 0: no limit
+};
+
+struct ServerConfig {
+    std::array<std::uint8_t, 16> guid{};    // ServerGuid, kept in the state directory
+    std::string netbios_name;               // upper case, at most 15 characters
+    std::string dns_name;
+    std::string domain;                     // workgroup
+    std::string comment;                    // server comment in listings
+    Dialect min_dialect{Dialect::smb202};
+    Dialect max_dialect{Dialect::smb311};
+    bool signing_required{true};
+    Encryption encryption{Encryption::offered};
+    bool multi_protocol_negotiate{true};    // answer the SMB1 negotiate that leads to SMB2
+    std::vector<Cipher> ciphers{Cipher::aes128_gcm, Cipher::aes128_ccm, Cipher::aes256_gcm, Cipher::aes256_ccm};
+    std::vector<SigningAlgorithm> signing_algorithms{SigningAlgorithm::aes_gmac, SigningAlgorithm::aes_cmac,
+                                                     SigningAlgorithm::hmac_sha256};
+    std::uint32_t max_transact{limits::max_transact};
+    std::uint16_t max_credits{512};
+    std::uint32_t max_connections{16384};
+    std::uint32_t max_connections_per_address{2048};
+    std::uint32_t authentication_seconds{30};  // a connection that has no session by then is closed
+    std::uint32_t idle_session_minutes{0};     // 0: never
+    std::uint32_t max_sessions{32768};
+    std::uint32_t max_open_files{262144};
+    std::map<std::string, std::shared_ptr<const SharePolicy>> shares;  // key: fold_name(name); IPC$ included
+};
+
+}  // namespace smb3d::engine
