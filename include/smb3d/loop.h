@@ -2,7 +2,8 @@
 //
 // Purpose: the only way to sockets, timers, file I/O in the background and other threads.  Two
 //   implementations (src/loop: io_uring, epoll), chosen by a probe at start.
-// Thread: `post` and `pool` from any thread; everything else on the loop's own thread only.
+// Thread: `post`, `pool`, `index` and `in_loop_thread` from any thread; everything else on the loop's own thread only
+//   (or, while the loop does not run, on the one thread that sets it up or takes it down).
 // Lifetime: operations, timers and work items are the caller's objects and must stay where they are until
 //   their function has run (or, for a timer, until disarmed).
 // Errors: results are those of the system call: >= 0, or -errno.
@@ -63,7 +64,7 @@ class Loop {
     virtual ~Loop() = default;
 
     virtual unsigned index() const = 0;        // 0 .. number of loops - 1, for per-loop state
-    virtual bool in_loop_thread() const = 0;
+    virtual bool in_loop_thread() const = 0;   // also true while the loop does not run
     virtual std::uint64_t now_ns() const = 0;  // CLOCK_MONOTONIC, read once a turn
     virtual BufferPool& buffers() = 0;
     virtual WorkerPool& pool() = 0;
@@ -76,7 +77,10 @@ class Loop {
     virtual void disarm(Timer& timer) = 0;
 
     // -- sockets -------------------------------------------------------------------------------------------
-    // One connection accepted from `fd`: the result is the new descriptor (non-blocking, close-on-exec).
+    // At most one operation that receives (accept, recv_*) and one that sends at a time on a descriptor; a descriptor is
+    // closed only when none is under way.  Descriptors may be blocking or not.
+    // One connection accepted from `fd`: the result is the new descriptor (close-on-exec; non-blocking or not as the loop
+    // prefers it).
     virtual void accept(IoOp& op, int fd) = 0;
     // Waits for data and receives it into memory of the loop's, so that an idle connection holds none.
     // `done` gets the count (0: end of stream); `received(op)` gives the bytes, valid during `done` only.
