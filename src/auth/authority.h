@@ -1,9 +1,11 @@
-// Authority and Exchange: authentication as the engine sees it: bytes in -> bytes out | identity + session key.
+// Authority and Exchange: authentication as the engine sees it: bytes in -> bytes out | identity +
+// session key.
 //
 // Spec: [MS-SMB2] 3.3.5.5.3 (the GSS exchange), [MS-SPNG], [MS-NLMP].
-// Thread: Authority: any.  An Exchange is used by one request at a time; if may_block(), step() is run on a worker.
-// Lifetime: an Exchange holds what it needs (an account snapshot); it may outlive a reload.
-// Errors: a status that SESSION_SETUP answers with; malformed tokens are INVALID_PARAMETER, refusals LOGON_FAILURE or
+// Thread: Authority: any.  An Exchange is used by one request at a time; if may_block(), step() is
+// run on a worker. Lifetime: an Exchange holds what it needs (an account snapshot); it may outlive
+// a reload. Errors: a status that SESSION_SETUP answers with; malformed tokens are
+// INVALID_PARAMETER, refusals LOGON_FAILURE or
 //   the more precise account statuses.
 #pragma once
 
@@ -20,15 +22,16 @@ namespace smb3d::auth {
 
 struct Identity {
     std::shared_ptr<const Caller> caller;
-    std::vector<std::byte> session_key;   // 16 bytes, or the mechanism's own length; empty if anonymous
-    std::uint64_t expires{0};             // FILETIME after which the session must re-authenticate; 0: never
-    std::string mechanism;                // "NTLMSSP", "Kerberos": for the administrator
+    std::vector<std::byte>
+        session_key;           // 16 bytes, or the mechanism's own length; empty if anonymous
+    std::uint64_t expires{0};  // FILETIME after which the session must re-authenticate; 0: never
+    std::string mechanism;     // "NTLMSSP", "Kerberos": for the administrator
 };
 
 struct Step {
-    std::vector<std::byte> token;         // for the client, may be empty
-    bool complete{false};                 // else STATUS_MORE_PROCESSING_REQUIRED
-    Identity identity;                    // if complete
+    std::vector<std::byte> token;  // for the client, may be empty
+    bool complete{false};          // else STATUS_MORE_PROCESSING_REQUIRED
+    Identity identity;             // if complete
 };
 
 class Exchange {
@@ -41,7 +44,8 @@ class Exchange {
 // Whom the exchange is with: for channel bindings, target checks and the log.
 struct Peer {
     std::string address;
-    std::vector<std::byte> channel_bindings;  // [RFC 5929] hash if the transport has TLS, else empty
+    std::vector<std::byte>
+        channel_bindings;  // [RFC 5929] hash if the transport has TLS, else empty
 };
 
 class Authority {
