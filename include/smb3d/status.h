@@ -81,6 +81,7 @@ namespace smb3d {
     X(ILLEGAL_FUNCTION, 0xC00000AF)                \
     X(PIPE_DISCONNECTED, 0xC00000B0)               \
     X(PIPE_CLOSING, 0xC00000B1)                    \
+    X(PIPE_BROKEN, 0xC000014B)                     \
     X(PIPE_EMPTY, 0xC00000D9)                      \
     X(IO_TIMEOUT, 0xC00000B5)                      \
     X(FILE_IS_A_DIRECTORY, 0xC00000BA)             \

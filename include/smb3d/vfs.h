@@ -261,6 +261,10 @@ class File {
     // Back-end specific control codes: FSCTL_PIPE_TRANSCEIVE and its like.
     virtual void control(const OpContext&, std::uint32_t code, Bytes input, std::size_t max_output,
                          Done<Buffer>);
+
+    // True if the read or control that has just completed gave only the first part of a message and the rest
+    // waits for the next read: the engine then answers STATUS_BUFFER_OVERFLOW with the data.  Message pipes only.
+    virtual bool read_incomplete() const { return false; }
 };
 
 inline constexpr std::uint64_t append_offset = ~std::uint64_t{0};
