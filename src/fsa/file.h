@@ -1,0 +1,263 @@
+// File, Link, Open: the per-file state of [MS-FSA]: who has it open and how, its names in use, its
+// locks.
+//
+// Purpose: decides about share modes, delete-on-close, disposition, rename and byte-range locks. It
+// performs no I/O:
+//   where something must be done to the file system it returns a decision that the engine carries
+//   out and reports back (removal_done, finish_rename).
+// Spec: [MS-FSA] 2.1.1.3 File, 2.1.1.4 Link, 2.1.1.6 Open, 2.1.5.1.2 (open), 2.1.5.4
+// (close), 2.1.5.15.3
+//   (disposition), 2.1.5.15.11 (rename), 2.1.5.7/8 (locks).
+// Thread: any; one mutex a file (Rank::file), never held across I/O or a waker.
+// Lifetime: a File lives as long as it has opens or a removal under way; the engine holds
+// shared_ptr<Open>, which is
+//   valid memory after close too (operations then say FILE_CLOSED).
+// Errors: NtStatus as the specification names them.
+//
+//   Link:  live --set_disposition(true) / close of a delete-on-close open--> delete_pending --last
+//   close--> removing delete_pending --set_disposition(false)--> live;   removing --removal_done-->
+//   gone (or live again if it failed)
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/guarded.h"
+#include "fsa/access.h"
+#include "fsa/byte_range_lock.h"
+#include "smb3d/status.h"
+#include "smb3d/vfs.h"
+
+namespace smb3d::fsa {
+
+class File;
+class FileTable;
+class PendingNames;
+
+using ShareId =
+    std::uint64_t;  // the engine's number for a mounted share; FileIds are unique within it
+
+struct FileKey {
+    ShareId share{0};
+    vfs::FileId id;
+    friend bool operator==(const FileKey&, const FileKey&) = default;
+};
+
+enum class LinkState : std::uint8_t { live, delete_pending, removing };
+
+// A name through which the file is open.  Everything in it is guarded by its File.
+struct Link {
+    std::string path;  // as stored, relative to the share
+    std::uint32_t opens{0};
+    LinkState state{LinkState::live};
+    bool renaming{false};  // between prepare_rename and finish_rename
+    bool posix{
+        false};  // delete with POSIX semantics: the name goes when the deleting handle closes
+    bool indexed{false};  // is in PendingNames
+};
+
+// What CREATE asks of an existing or just created file.
+struct OpenArgs {
+    std::uint64_t id{0};  // the engine's open id: unique in the process, also the lock owner
+    std::string path;     // vfs::OpenReply::path
+    std::uint32_t granted_access{0};  // expanded, without MAXIMUM_ALLOWED
+    std::uint32_t share_access{0};
+    std::uint32_t create_options{0};
+    CreateDisposition disposition{CreateDisposition::open};
+    std::uint32_t attributes{0};  // of the file as stored
+    std::uint32_t links{1};       // vfs::FileStat::links
+    bool directory{false};
+    bool created{false};  // this request made the file: overwriting rights are not asked for
+    std::uint64_t rename_epoch{0};  // FileTable::rename_epoch() before the vfs open; 0: not known
+};
+
+enum class OpenOutcome : std::uint8_t {
+    granted,
+    sharing_violation,
+    delete_pending,
+    cannot_delete,  // FILE_DELETE_ON_CLOSE on a READONLY file or the share's root
+    break_pending,  // an oplock or lease must be broken first: wait, then try again (not produced
+                    // yet)
+};
+NtStatus to_status(OpenOutcome outcome);
+
+// An open handle as [MS-FSA] 2.1.1.6 has it.  What is const is set for life; the rest is guarded by
+// the File.
+class Open {
+  public:
+    Open(std::shared_ptr<File> file, std::shared_ptr<Link> link, const OpenArgs& args);
+    Open(const Open&) = delete;
+    Open& operator=(const Open&) = delete;
+
+    const std::uint64_t id;
+    const std::uint32_t granted_access;
+    const std::uint32_t share_access;
+    const bool directory;
+
+    File& file() const { return *file_; }
+    const std::shared_ptr<File>& file_ptr() const { return file_; }
+
+    // [MS-FSA] CurrentByteOffset (FilePositionInformation) and Mode (FileModeInformation).
+    std::uint64_t position() const { return position_.load(std::memory_order_relaxed); }
+    void set_position(std::uint64_t position) {
+        position_.store(position, std::memory_order_relaxed);
+    }
+    std::uint32_t mode() const { return mode_.load(std::memory_order_relaxed); }
+    // [MS-FSA] 2.1.5.15.8 FileModeInformation: INVALID_PARAMETER for bits that cannot be set.
+    Result<void> set_mode(std::uint32_t mode);
+
+  private:
+    friend class File;
+    const std::shared_ptr<File> file_;
+    std::shared_ptr<Link> link_;
+    std::uint32_t index_{0};  // in File's list
+    bool closed_{false};
+    bool delete_on_close_{false};
+    bool disposition_{false};  // this open set the disposition (POSIX delete acts on its close)
+    std::atomic<std::uint64_t> position_{0};
+    std::atomic<std::uint32_t> mode_{0};
+};
+
+struct OpenResult {
+    OpenOutcome outcome{OpenOutcome::granted};
+    std::shared_ptr<Open> open;  // if granted
+};
+
+// What a close leaves to be done.  The engine calls vfs::Share::remove(path, id) BEFORE it closes
+// the vfs::File (so that the file id cannot be given to a new file meanwhile), then
+// FileTable::removal_done with the outcome.
+struct CloseDecision {
+    enum class Kind : std::uint8_t { nothing, remove_name };
+    Kind kind{Kind::nothing};
+    bool last_open{false};  // of the file, by any name
+    std::string path;
+    vfs::FileId id;
+    std::shared_ptr<File> file;  // for removal_done
+    std::shared_ptr<Link> link;
+};
+
+// [MS-FSCC] 2.4.11, 2.4.11.2 FileDispositionInformation(Ex).
+struct Disposition {
+    bool remove{false};  // FILE_DISPOSITION_DELETE
+    bool posix{false};   // FILE_DISPOSITION_POSIX_SEMANTICS
+    bool on_close{
+        false};  // FILE_DISPOSITION_ON_CLOSE: changes FILE_DELETE_ON_CLOSE of this open instead
+    bool ignore_readonly{false};  // FILE_DISPOSITION_IGNORE_READONLY_ATTRIBUTE
+    std::uint32_t attributes{0};  // the file's, as stored now
+    bool directory_empty{true};   // the engine has looked
+};
+
+struct RenameTicket {
+    std::string from;  // the present path: vfs::RenameRequest::from
+    vfs::FileId id;
+};
+
+// Share-access counts, as kernels do it: a check costs the same whatever the number of opens.
+struct ShareCounts {
+    std::uint32_t opens{0};  // those that take part
+    std::uint32_t readers{0}, writers{0}, deleters{0};
+    std::uint32_t share_read{0}, share_write{0}, share_delete{0};
+
+    void add(std::uint32_t granted, std::uint32_t shared);
+    void remove(std::uint32_t granted, std::uint32_t shared);
+    // [MS-FSA] 2.1.5.1.2.2: may an open with this access and sharing join?
+    bool conflicts(std::uint32_t access, std::uint32_t shared) const;
+};
+
+class File : public std::enable_shared_from_this<File> {
+  public:
+    File(FileKey key, PendingNames& pending) : key_(key), pending_(&pending) {}
+    File(const File&) = delete;
+    File& operator=(const File&) = delete;
+
+    const FileKey& key() const { return key_; }
+
+    // -- names and deletion
+    // --------------------------------------------------------------------------------
+    std::string path(const Open& open) const;
+    // FileStandardInformation.DeletePending.
+    bool delete_pending(const Open& open) const;
+    bool is_delete_on_close(const Open& open) const;
+    // [MS-FSA] 2.1.5.15.3.  ACCESS_DENIED without DELETE access, CANNOT_DELETE (READONLY, the
+    // root), DIRECTORY_NOT_EMPTY, NOT_SUPPORTED (on_close and the open has no
+    // FILE_DELETE_ON_CLOSE).
+    Result<void> set_disposition(Open& open, const Disposition& disposition);
+
+    // [MS-FSA] 2.1.5.15.11.  ACCESS_DENIED without DELETE access, for the root and for a name that
+    // goes away or is being renamed already; then finish_rename must follow, with the new path as
+    // stored or the error. For a directory use FileTable::prepare_rename, which also looks for
+    // opens below.
+    Result<RenameTicket> prepare_rename(Open& open);
+
+    // -- byte-range locks
+    // ----------------------------------------------------------------------------------
+    // FILE_LOCK_CONFLICT.  Zero-length I/O conflicts with nothing.
+    Result<void> check_read(const Open& open, std::uint64_t offset, std::uint64_t length) const;
+    Result<void> check_write(const Open& open, std::uint64_t offset, std::uint64_t length) const;
+    // INVALID_PARAMETER for directories, ACCESS_DENIED without read or write access, FILE_CLOSED,
+    // and as in ByteRangeLocks.
+    Result<void> lock_all(Open& open, std::span<const LockElement> elements);
+    // 0: granted.  Else a ticket: the waker is called later (perhaps before this returns to its
+    // caller's caller, on another thread).
+    Result<LockTicket> lock_or_wait(Open& open, const LockElement& element, Waker waker);
+    Result<void> unlock(Open& open, std::span<const ByteRange> ranges);
+    void cancel_lock(LockTicket ticket);
+    std::size_t lock_count(const Open& open) const;
+    std::vector<ByteRangeLocks::Entry> locks() const;
+
+    // -- for administrators and tests
+    // ----------------------------------------------------------------------
+    struct OpenView {
+        std::uint64_t id{0};
+        std::uint32_t granted_access{0};
+        std::uint32_t share_access{0};
+        std::string path;
+        LinkState link_state{LinkState::live};
+        bool delete_on_close{false};
+    };
+    std::vector<OpenView> opens() const;
+    std::size_t open_count() const;
+
+  private:
+    friend class FileTable;
+    struct State {
+        std::vector<std::shared_ptr<Open>> opens;
+        std::vector<std::shared_ptr<Link>> links;
+        ShareCounts counts;
+        std::unique_ptr<ByteRangeLocks> locks;
+        std::uint64_t rename_epoch{0};  // of the last finished rename
+    };
+
+    // For FileTable, which holds the file's shard.
+    OpenResult open(const OpenArgs& args);
+    CloseDecision close(Open& open, WakeList& wakes);
+    void removal_done(Link& link, bool removed);
+    void finish_rename(Open& open, const Result<std::string>& new_path, std::uint64_t epoch);
+    bool unused() const;
+    bool has_link_below(std::string_view directory) const;
+    void rename_below(std::string_view old_prefix, std::string_view new_prefix);
+    bool conflicts(std::uint32_t access, std::uint32_t shared) const;
+    bool any_pending() const;
+
+    std::shared_ptr<Link> link_for(State& state, const OpenArgs& args);
+    void mark(Link& link, LinkState state);
+    static void drop_if_unused(State& state, const Link& link);
+    void update_lock_flag(const State& state);
+    Result<void> may_lock(const Open& open) const;
+    template <class Check>
+    Result<void> check_io(const Open& open, std::uint64_t offset, std::uint64_t length,
+                          Check check) const;
+
+    const FileKey key_;
+    PendingNames* const pending_;
+    std::atomic<bool> has_locks_{false};
+    Guarded<State, Rank::file> state_;
+};
+
+}  // namespace smb3d::fsa

@@ -1,0 +1,103 @@
+// FileTable: every file that is open, by (share, file id).
+//
+// Purpose: the one place where opens of the same file meet, whatever session, connection or name
+// they come from. Spec: [MS-FSA] 2.1.1.1 Volume.OpenFileList in effect; 2.1.4.2 (open files below a
+// directory). Thread: any; 256 shards (Rank::file_table), each held for a few instructions; never
+// across I/O or a waker. Lifetime: the server's; all opens are closed before it goes.  A File is in
+// it while it has opens or a removal
+//   under way.
+// Errors: see File.
+//
+// How the engine uses it:
+//   CREATE:  if the disposition may create: name_pending(share, parent) -> DELETE_PENDING; epoch =
+//   rename_epoch();
+//            vfs open; open(key, args) -> outcome; if not granted: vfs close; if granted and it
+//            overwrites: truncate.
+//   CLOSE:   d = close(open); if d.kind == remove_name: vfs remove(d.path, d.id), removal_done(d,
+//   result); vfs close. RENAME:  check_target(...), check_target_directory(...), t =
+//   prepare_rename(open), vfs rename(t.from, t.id, ...),
+//            finish_rename(open, result).
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "base/guarded.h"
+#include "fsa/file.h"
+
+namespace smb3d::fsa {
+
+// Names that are about to be removed: few at any time, so that asking costs one atomic load.
+class PendingNames {
+  public:
+    void add(ShareId share, std::string_view path);
+    void remove(ShareId share, std::string_view path);
+    bool contains(ShareId share, std::string_view path) const;
+
+  private:
+    std::atomic<std::size_t> count_{0};
+    Guarded<std::unordered_multiset<std::string>, Rank::leaf> names_;  // share id + folded path
+};
+
+class FileTable {
+  public:
+    FileTable() = default;
+    FileTable(const FileTable&) = delete;
+    FileTable& operator=(const FileTable&) = delete;
+
+    OpenResult open(const FileKey& key, const OpenArgs& args);
+    // Releases the open's locks and share modes; once (a second close is nothing).
+    CloseDecision close(Open& open);
+    // After CloseDecision::remove_name: what vfs::Share::remove said.
+    void removal_done(const CloseDecision& decision, const Result<void>& removed);
+
+    // [MS-FSA] 2.1.5.1.1: is this very name (a parent directory) going away?  Then nothing is
+    // created in it.
+    bool name_pending(ShareId share, std::string_view path) const {
+        return pending_.contains(share, path);
+    }
+    // Counts finished renames; see OpenArgs::rename_epoch.
+    std::uint64_t rename_epoch() const { return rename_epoch_.load(std::memory_order_acquire); }
+
+    // File::prepare_rename and, for a directory, ACCESS_DENIED if something below it is open.
+    Result<RenameTicket> prepare_rename(Open& open);
+    void finish_rename(Open& open, const Result<std::string>& new_path);
+    // [MS-FSA] 2.1.5.15.11: may an existing target be replaced?  ACCESS_DENIED if it is open or a
+    // directory or READONLY; POSIX semantics (FILE_RENAME_POSIX_SEMANTICS) allow an open target.
+    Result<void> check_target(const FileKey& target, std::uint32_t attributes, bool directory,
+                              bool posix, bool ignore_readonly = false) const;
+    // [MS-FSA] 2.1.5.15.11: the target's directory is opened for FILE_ADD_FILE sharing read and
+    // write: SHARING_VIOLATION if that conflicts; DELETE_PENDING if it is going away.
+    Result<void> check_target_directory(const FileKey& directory, bool source_is_directory) const;
+
+    std::shared_ptr<File> find(const FileKey& key) const;
+    // [MS-FSA] 2.1.4.2; looks at every open file.
+    bool has_opens_below(ShareId share, std::string_view directory) const;
+
+    std::size_t open_count() const { return opens_.load(std::memory_order_relaxed); }
+    std::size_t file_count() const;
+
+  private:
+    struct KeyHash {
+        std::size_t operator()(const FileKey& key) const noexcept;
+    };
+    using Map = std::unordered_map<FileKey, std::shared_ptr<File>, KeyHash>;
+    using Shard = Guarded<Map, Rank::file_table>;
+    static constexpr std::size_t shard_count = 256;
+
+    Shard& shard_of(const FileKey& key) const;
+
+    PendingNames pending_;
+    std::atomic<std::uint64_t> rename_epoch_{1};
+    std::atomic<std::size_t> opens_{0};
+    mutable std::array<Shard, shard_count> shards_;
+};
+
+}  // namespace smb3d::fsa
