@@ -181,6 +181,7 @@ struct VolumeInfo {
     FileTime creation_time{0};
     std::uint32_t max_component_length{255};  // UTF-16 units
     std::string file_system_name;             // "NTFS" is what clients expect; see config
+    std::string label;                        // "": the engine uses the share's name
 };
 
 struct Range {
@@ -225,6 +226,7 @@ struct Capabilities {
     bool is_pipe{false};       // IPC$: SMB2_SHARE_TYPE_PIPE at tree connect
     bool read_only{false};
     std::uint32_t max_io{8U << 20};
+    bool dos_attributes{true};  // attributes and creation time are kept; else they are what the inode implies
 };
 
 // An open file or directory.  Thread: any operation from the loop of the request that makes it.
