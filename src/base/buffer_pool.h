@@ -87,7 +87,7 @@ class SizedBufferPool final : public BufferPool {
         std::size_t bytes{0};
     };
     struct alignas(64) Shard {
-        Guarded<Cache, Rank::leaf> cache;
+        Guarded<Cache, Rank::memory> cache;
     };
     static constexpr std::size_t shard_count = 32;
     static constexpr std::uint32_t exact =
@@ -113,7 +113,7 @@ class SizedBufferPool final : public BufferPool {
     std::atomic<std::size_t> peak_{0};
     std::atomic<std::uint64_t> refused_{0};
     std::unique_ptr<std::array<Shard, shard_count>> shards_;
-    Guarded<Cache, Rank::leaf> depot_;
+    Guarded<Cache, Rank::memory> depot_;
 };
 
 }  // namespace smb3d

@@ -23,7 +23,8 @@ enum class Rank : std::uint8_t {
     file_table = 50,
     file = 60,
     share_mount = 70,
-    leaf = 100,  // takes nothing further
+    leaf = 100,    // takes nothing further
+    memory = 110,  // the buffer pool's own: a Buffer may die under any other lock
 };
 
 namespace detail {
