@@ -18,8 +18,8 @@ inline constexpr std::uint16_t smb302 = 0x0302;
 inline constexpr std::uint16_t smb311 = 0x0311;
 inline constexpr std::uint16_t wildcard = 0x02FF;  // answer to the SMB1 negotiate with "SMB 2.???"
 }  // namespace dialect
-inline constexpr std::size_t max_dialects =
-    64;  // Deviation: the specification has no limit; five are defined
+// Deviation: the specification has no limit; five are defined.
+inline constexpr std::size_t max_dialects = 64;
 
 // SecurityMode, also of SESSION_SETUP
 namespace security_mode {

@@ -9,6 +9,7 @@
 
 #include <optional>
 #include <span>
+#include <string_view>
 
 #include "base/limits.h"
 #include "wire/codec.h"
@@ -23,8 +24,7 @@ enum class NegotiateContextType : std::uint16_t {
     transport_capabilities = 0x0006,
     rdma_transform_capabilities = 0x0007,
     signing_capabilities = 0x0008,
-    contexttype_reserved = 0x0100,
-    posix_extensions_available = 0x0100,  // SMB3 POSIX extensions
+    posix_extensions_available = 0x0100,  // SMB2_CONTEXTTYPE_RESERVED: the SMB3 POSIX extensions
 };
 
 inline constexpr std::uint16_t hash_sha512 = 0x0001;  // HashAlgorithms
@@ -57,6 +57,10 @@ inline constexpr std::uint16_t none = 0x0000;
 inline constexpr std::uint16_t encryption = 0x0001;
 inline constexpr std::uint16_t signing = 0x0002;
 }  // namespace rdma_transform
+
+// What the context of the SMB3 POSIX extensions holds.
+inline constexpr std::string_view posix_context_guid{
+    "\x93\xAD\x25\x50\x9C\xB4\x11\xE7\xB4\x23\x83\xDE\x96\x8B\xCD\x7C", 16};
 
 inline constexpr std::uint32_t accept_transport_level_security = 0x00000001;
 inline constexpr std::size_t max_algorithms = 64;  // in one context
