@@ -63,7 +63,9 @@ class WorkerThreads final : public WorkerPool {
     };
     static bool is_slow(std::size_t lane);
     static bool may_run(const State& state, std::size_t lane);
+    static bool slow_waits(const State& state);
     static bool is_drained(const State& state);
+    static Worker* pop_idle(State& state);
     static Work* pick(State& state, std::size_t& lane);
     void work(Worker& self);
 
