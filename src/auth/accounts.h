@@ -19,6 +19,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "smb3d/caller.h"
@@ -102,6 +103,8 @@ class AccountSnapshot {
     // Compared as Windows does (upper case); null if unknown.
     const Account* find(std::string_view name) const;
     std::size_t size() const { return by_name_.size(); }
+    // The hash of no password, to check unknown names against.
+    const NtHash& decoy() const { return decoy_; }
     const std::shared_ptr<const Caller>& guest() const { return guest_; }  // null: there is none
     const std::shared_ptr<const Caller>& anonymous() const {
         return anonymous_;
@@ -109,6 +112,7 @@ class AccountSnapshot {
 
   private:
     std::map<std::string, Account, std::less<>> by_name_;  // key: fold_name(name)
+    NtHash decoy_;
     std::shared_ptr<const Caller> guest_;
     std::shared_ptr<const Caller> anonymous_;
 };

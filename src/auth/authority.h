@@ -26,7 +26,8 @@ struct Identity {
         session_key;           // 16 bytes, or the mechanism's own length; empty if anonymous
     std::uint64_t expires{0};  // FILETIME after which the session must re-authenticate; 0: never
     std::string mechanism;     // "NTLMSSP", "Kerberos": for the administrator
-    // [MS-NLMP] 2.2.2.5 flags as agreed on, for per-message protection of RPC (src/pipe); 0: not NTLM.
+    // [MS-NLMP] 2.2.2.5 flags as agreed on, for per-message protection of RPC (src/pipe); 0: not
+    // NTLM.
     std::uint32_t ntlm_flags{0};
 };
 

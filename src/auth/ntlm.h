@@ -23,6 +23,8 @@ struct NtlmOptions {
     bool require_channel_bindings{false};  // where the transport has them
 };
 
+struct NtlmShared;  // what all contexts of a mechanism have in common
+
 class NtlmMechanism : public Mechanism {
   public:
     NtlmMechanism(NtlmOptions options, std::shared_ptr<const AccountSnapshot> accounts);
@@ -32,8 +34,7 @@ class NtlmMechanism : public Mechanism {
     std::unique_ptr<MechanismContext> begin(const Peer& peer) const override;
 
   private:
-    struct Shared;
-    std::shared_ptr<const Shared> shared_;
+    std::shared_ptr<const NtlmShared> shared_;
 };
 
 }  // namespace smb3d::auth
