@@ -59,7 +59,6 @@ class NtlmClient {
 
   private:
     Result<auth::ByteString> on_spnego(Bytes token);
-    auth::ByteString anonymous_message();
     auth::ByteString target_info(const auth::ntlm::ChallengeMessage& challenge,
                                  bool* with_mic) const;
 
