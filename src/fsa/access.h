@@ -1,10 +1,10 @@
-// Access rights as [MS-FSA] uses them: which right an operation needs, which ones take part in
-// sharing.
+// Access rights as [MS-FSA] uses them: what an operation needs, what takes part in sharing.
 //
 // Purpose: the tables of [MS-FSA] that map dispositions, options and operations to access rights.
-// Spec: [MS-FSA] 2.1.5.1, 2.1.5.1.2, 2.1.5.1.2.1, 2.1.5.1.2.2; [MS-SMB2] 2.2.13, 2.2.13.1 (values).
-// Thread: pure functions, any.  Lifetime: plain values.  Errors: NtStatus where a rule can be
-// broken.
+// Spec: [MS-FSA] 2.1.5.1, 2.1.5.1.2, 2.1.5.1.2.1, 2.1.5.1.2.2; [MS-SMB2] 2.2.13, 2.2.13.1.
+// Thread: pure functions, any.
+// Lifetime: plain values.
+// Errors: NtStatus where a rule can be broken.
 #pragma once
 
 #include <cstdint>

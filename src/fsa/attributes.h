@@ -33,8 +33,9 @@ inline constexpr std::uint32_t no_scrub_data = 0x00020000;
 // [MS-FSA] 2.1.5.15.2: what FileBasicInformation and CREATE may set (0x31A7).
 inline constexpr std::uint32_t settable =
     readonly | hidden | system | archive | normal | temporary | offline | not_content_indexed;
-// What a CREATE may name at all; the rest of the 32 bits is INVALID_PARAMETER.
-inline constexpr std::uint32_t valid = 0x00007FB7 | integrity_stream | no_scrub_data;
+// What a CREATE may name at all; the rest of the 32 bits is INVALID_PARAMETER (smbtorture
+// smb2.create.gentest).
+inline constexpr std::uint32_t valid = 0x00007FB7;
 }  // namespace attribute
 
 // [MS-FSCC] 2.6: NORMAL stands alone.  Adds it if nothing else is set, takes it away otherwise;
@@ -51,16 +52,23 @@ constexpr std::uint32_t normalize_attributes(std::uint32_t attributes, bool is_d
 Result<std::uint32_t> attributes_of_new_file(std::uint32_t requested, bool is_directory,
                                              std::uint32_t create_options);
 
+// [MS-FSA] 2.1.5.1.2.1: rights that a file's attributes take away, whoever asks: what
+// MAXIMUM_ALLOWED must leave out.
+constexpr std::uint32_t access_denied_by_attributes(std::uint32_t stored, bool is_directory) {
+    return (stored & attribute::readonly) != 0 && !is_directory
+               ? access::write_data | access::append_data
+               : 0;
+}
+
 // [MS-FSA] 2.1.5.1.2.1: may this existing file be opened so?  `stored` are its attributes,
-// `granted_wanted` the access asked for (expanded).  ACCESS_DENIED for data access to a READONLY
+// `desired` the access asked for (expanded).  ACCESS_DENIED for data access to a READONLY
 // file that would write or overwrite, CANNOT_DELETE for FILE_DELETE_ON_CLOSE on a READONLY file.
 Result<void> check_open_attributes(std::uint32_t stored, bool is_directory, std::uint32_t desired,
                                    CreateDisposition disposition, std::uint32_t create_options);
 
 // [MS-FSA] 2.1.5.1.2: overwrite and supersede: ACCESS_DENIED if the file is HIDDEN or SYSTEM and
 // the request does not say so too, or if it is READONLY; else the attributes it has afterwards
-// (ARCHIVE always; overwrite keeps nothing of the old ones but what does not belong to the user:
-// SPARSE_FILE is given up too).
+// (ARCHIVE always; supersede replaces the others, overwrite adds to them; SPARSE_FILE goes).
 Result<std::uint32_t> attributes_of_overwritten_file(std::uint32_t stored, std::uint32_t requested,
                                                      CreateDisposition disposition);
 

@@ -1,23 +1,21 @@
-// Byte-range locks of one file: the granted ones, those that wait, and what I/O conflicts with
-// them.
+// Byte-range locks of one file: those granted, those that wait, and what I/O conflicts with them.
 //
-// Purpose: the lock list of [MS-FSA] as an ordered structure; fsa::File guards one and offers its
-// operations. Spec: [MS-FSA] 2.1.5.7 (lock), 2.1.5.8 (unlock), 2.1.4.10 (conflict), 2.1.5.4
-// (close).
+// Purpose: the lock list of [MS-FSA] as an ordered structure; fsa::File guards one of these.
+// Spec: [MS-FSA] 2.1.5.8 (lock), 2.1.5.9 (unlock), 2.1.4.10 (conflict), 2.1.5.5 (close).
 //   - An exclusive lock conflicts with every overlapping lock, the owner's own included; a shared
-//   one with
-//     exclusive locks of others (shared locks stack on the owner's exclusive lock).
-//   - A zero-length range overlaps another range only if it lies strictly inside it, a second
-//   zero-length one never.
+//     one with exclusive locks of others (shared locks stack on the owner's exclusive lock).
+//   - A zero-length range overlaps another only if it lies strictly inside it, and a second
+//     zero-length one never.
 //   - Reads conflict with exclusive locks of others, writes with those and with every shared lock,
-//   the own included.
+//     the own included.
 //   - Waiting requests are tried in the order of arrival whenever a lock goes.  A new request that
-//   conflicts with no
-//     granted lock is granted even if others wait: as Windows does, waiting reserves nothing.
-// Thread: none of its own; its File's lock is held (File offers the same operations to everybody
-// else). Lifetime: the File's.  Errors: LOCK_NOT_GRANTED, RANGE_NOT_LOCKED, INVALID_LOCK_RANGE,
-// INSUFFICIENT_RESOURCES. Cost: O(log n) in the number of locks, besides a reader's own exclusive
-// locks inside the range it accesses.
+//     conflicts with no granted lock is granted even if others wait, as Windows does: waiting
+//     reserves nothing.
+// Thread: none of its own; its File's lock is held (File offers these operations to all others).
+// Lifetime: the File's.
+// Errors: LOCK_NOT_GRANTED, RANGE_NOT_LOCKED, INVALID_LOCK_RANGE, INSUFFICIENT_RESOURCES.
+// Cost: O(log n) in the number of locks, besides a reader's own exclusive locks inside its range
+//   and, for an unlock, the requests that wait.
 #pragma once
 
 #include <cstddef>
@@ -43,7 +41,7 @@ struct LockElement {
     bool exclusive{false};
 };
 
-// [MS-FSA] 2.1.5.7: a range may end at 2^64 - 1 but not go beyond; else INVALID_LOCK_RANGE.
+// [MS-FSA] 2.1.5.8: a range may end at 2^64 - 1 but not go beyond; else INVALID_LOCK_RANGE.
 constexpr bool is_valid_range(ByteRange range) {
     return range.length == 0 || range.length - 1 <= ~std::uint64_t{0} - range.offset;
 }
@@ -107,7 +105,8 @@ class ByteRangeLocks {
 
 // [MS-SMB2] 3.3.1.10 Open.LockSequenceArray, 3.3.5.14: recognises a repeated LOCK request of a
 // client that lost the answer.  The engine keeps one per open where the dialect and the open's kind
-// ask for it. Thread: the open's loop.
+// ask for it.
+// Thread: the open's loop.
 class LockSequence {
   public:
     static constexpr std::uint32_t buckets = 64;

@@ -1,22 +1,20 @@
-// File, Link, Open: the per-file state of [MS-FSA]: who has it open and how, its names in use, its
-// locks.
+// File, Link, Open: the per-file state of [MS-FSA]: who has it open and how, its names, its locks.
 //
-// Purpose: decides about share modes, delete-on-close, disposition, rename and byte-range locks. It
-// performs no I/O:
-//   where something must be done to the file system it returns a decision that the engine carries
-//   out and reports back (removal_done, finish_rename).
-// Spec: [MS-FSA] 2.1.1.3 File, 2.1.1.4 Link, 2.1.1.6 Open, 2.1.5.1.2 (open), 2.1.5.4
-// (close), 2.1.5.15.3
-//   (disposition), 2.1.5.15.11 (rename), 2.1.5.7/8 (locks).
+// Purpose: decides about share modes, delete-on-close, disposition, rename and byte-range locks.
+//   It performs no I/O: where something must be done to the file system it returns a decision that
+//   the engine carries out and reports back (removal_done, finish_rename).
+// Spec: [MS-FSA] 2.1.1.3 File, 2.1.1.4 Link, 2.1.1.6 Open, 2.1.5.1.2 (open), 2.1.5.5 (close),
+//   2.1.5.15.3 (disposition), 2.1.5.15.11 (rename), 2.1.5.8, 2.1.5.9 (locks).
 // Thread: any; one mutex a file (Rank::file), never held across I/O or a waker.
 // Lifetime: a File lives as long as it has opens or a removal under way; the engine holds
-// shared_ptr<Open>, which is
-//   valid memory after close too (operations then say FILE_CLOSED).
+//   shared_ptr<Open>, which is valid memory after close too (operations then say FILE_CLOSED).
 // Errors: NtStatus as the specification names them.
 //
-//   Link:  live --set_disposition(true) / close of a delete-on-close open--> delete_pending --last
-//   close--> removing delete_pending --set_disposition(false)--> live;   removing --removal_done-->
-//   gone (or live again if it failed)
+// A Link's states:
+//   live            set_disposition(remove), close of a delete-on-close open  -> delete_pending
+//   delete_pending  set_disposition(keep)                                     -> live
+//   delete_pending  last close of the link, or of the open that deletes POSIX -> removing
+//   removing        removal_done                        -> gone, or live again if it failed
 #pragma once
 
 #include <atomic>
@@ -40,8 +38,8 @@ class File;
 class FileTable;
 class PendingNames;
 
-using ShareId =
-    std::uint64_t;  // the engine's number for a mounted share; FileIds are unique within it
+// The engine's number for a mounted share; FileIds are unique within it.
+using ShareId = std::uint64_t;
 
 struct FileKey {
     ShareId share{0};
@@ -57,9 +55,8 @@ struct Link {
     std::uint32_t opens{0};
     LinkState state{LinkState::live};
     bool renaming{false};  // between prepare_rename and finish_rename
-    bool posix{
-        false};  // delete with POSIX semantics: the name goes when the deleting handle closes
-    bool indexed{false};  // is in PendingNames
+    bool posix{false};     // the name goes as soon as the deleting handle closes
+    bool indexed{false};   // is in PendingNames
 };
 
 // What CREATE asks of an existing or just created file.
@@ -82,8 +79,7 @@ enum class OpenOutcome : std::uint8_t {
     sharing_violation,
     delete_pending,
     cannot_delete,  // FILE_DELETE_ON_CLOSE on a READONLY file or the share's root
-    break_pending,  // an oplock or lease must be broken first: wait, then try again (not produced
-                    // yet)
+    break_pending,  // an oplock or lease must be broken first: not produced yet
 };
 NtStatus to_status(OpenOutcome outcome);
 
@@ -144,10 +140,9 @@ struct CloseDecision {
 
 // [MS-FSCC] 2.4.11, 2.4.11.2 FileDispositionInformation(Ex).
 struct Disposition {
-    bool remove{false};  // FILE_DISPOSITION_DELETE
-    bool posix{false};   // FILE_DISPOSITION_POSIX_SEMANTICS
-    bool on_close{
-        false};  // FILE_DISPOSITION_ON_CLOSE: changes FILE_DELETE_ON_CLOSE of this open instead
+    bool remove{false};           // FILE_DISPOSITION_DELETE
+    bool posix{false};            // FILE_DISPOSITION_POSIX_SEMANTICS
+    bool on_close{false};         // FILE_DISPOSITION_ON_CLOSE: acts on FILE_DELETE_ON_CLOSE instead
     bool ignore_readonly{false};  // FILE_DISPOSITION_IGNORE_READONLY_ATTRIBUTE
     std::uint32_t attributes{0};  // the file's, as stored now
     bool directory_empty{true};   // the engine has looked
@@ -178,8 +173,7 @@ class File : public std::enable_shared_from_this<File> {
 
     const FileKey& key() const { return key_; }
 
-    // -- names and deletion
-    // --------------------------------------------------------------------------------
+    // -- names and deletion ----------------------------------------------------------------------
     std::string path(const Open& open) const;
     // FileStandardInformation.DeletePending.
     bool delete_pending(const Open& open) const;
@@ -190,13 +184,12 @@ class File : public std::enable_shared_from_this<File> {
     Result<void> set_disposition(Open& open, const Disposition& disposition);
 
     // [MS-FSA] 2.1.5.15.11.  ACCESS_DENIED without DELETE access, for the root and for a name that
-    // goes away or is being renamed already; then finish_rename must follow, with the new path as
-    // stored or the error. For a directory use FileTable::prepare_rename, which also looks for
-    // opens below.
+    // goes away; then finish_rename must follow, with the new path as
+    // stored or the error.  SHARING_VIOLATION while another rename of it is under way.
+    // For a directory use FileTable::prepare_rename, which also looks for opens below.
     Result<RenameTicket> prepare_rename(Open& open);
 
-    // -- byte-range locks
-    // ----------------------------------------------------------------------------------
+    // -- byte-range locks ------------------------------------------------------------------------
     // FILE_LOCK_CONFLICT.  Zero-length I/O conflicts with nothing.
     Result<void> check_read(const Open& open, std::uint64_t offset, std::uint64_t length) const;
     Result<void> check_write(const Open& open, std::uint64_t offset, std::uint64_t length) const;
@@ -211,8 +204,7 @@ class File : public std::enable_shared_from_this<File> {
     std::size_t lock_count(const Open& open) const;
     std::vector<ByteRangeLocks::Entry> locks() const;
 
-    // -- for administrators and tests
-    // ----------------------------------------------------------------------
+    // -- for administrators and tests ------------------------------------------------------------
     struct OpenView {
         std::uint64_t id{0};
         std::uint32_t granted_access{0};
@@ -238,18 +230,21 @@ class File : public std::enable_shared_from_this<File> {
     OpenResult open(const OpenArgs& args);
     CloseDecision close(Open& open, WakeList& wakes);
     void removal_done(Link& link, bool removed);
-    void finish_rename(Open& open, const Result<std::string>& new_path, std::uint64_t epoch);
+    // Yields the old path.
+    std::string finish_rename(Open& open, const Result<std::string>& new_path, std::uint64_t epoch);
     bool unused() const;
     bool has_link_below(std::string_view directory) const;
     void rename_below(std::string_view old_prefix, std::string_view new_prefix);
-    bool conflicts(std::uint32_t access, std::uint32_t shared) const;
-    bool any_pending() const;
+    // What check_target and check_target_directory ask.
+    bool in_use() const;
+    Result<void> may_take_name(std::uint32_t access, std::uint32_t shared) const;
 
     std::shared_ptr<Link> link_for(State& state, const OpenArgs& args);
     void mark(Link& link, LinkState state);
+    void set_path(Link& link, std::string path);
     static void drop_if_unused(State& state, const Link& link);
     void update_lock_flag(const State& state);
-    Result<void> may_lock(const Open& open) const;
+    static Result<void> may_lock(const Open& open);
     template <class Check>
     Result<void> check_io(const Open& open, std::uint64_t offset, std::uint64_t length,
                           Check check) const;

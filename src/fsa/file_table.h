@@ -1,22 +1,23 @@
 // FileTable: every file that is open, by (share, file id).
 //
 // Purpose: the one place where opens of the same file meet, whatever session, connection or name
-// they come from. Spec: [MS-FSA] 2.1.1.1 Volume.OpenFileList in effect; 2.1.4.2 (open files below a
-// directory). Thread: any; 256 shards (Rank::file_table), each held for a few instructions; never
-// across I/O or a waker. Lifetime: the server's; all opens are closed before it goes.  A File is in
-// it while it has opens or a removal
-//   under way.
+//   they come from.
+// Spec: [MS-FSA] 2.1.1.1 Volume.OpenFileList in effect; 2.1.4.2 (open files below a directory).
+// Thread: any; 256 shards (Rank::file_table), held for a few instructions, never across I/O or a
+//   waker.
+// Lifetime: the server's; all opens are closed before it goes.  A File is in it while it has opens
+//   or a removal under way.
 // Errors: see File.
 //
 // How the engine uses it:
-//   CREATE:  if the disposition may create: name_pending(share, parent) -> DELETE_PENDING; epoch =
-//   rename_epoch();
-//            vfs open; open(key, args) -> outcome; if not granted: vfs close; if granted and it
-//            overwrites: truncate.
-//   CLOSE:   d = close(open); if d.kind == remove_name: vfs remove(d.path, d.id), removal_done(d,
-//   result); vfs close. RENAME:  check_target(...), check_target_directory(...), t =
-//   prepare_rename(open), vfs rename(t.from, t.id, ...),
-//            finish_rename(open, result).
+//   CREATE  if the disposition may create: name_pending(share, parent) -> DELETE_PENDING;
+//           epoch = rename_epoch(); vfs open; open(key, args); if it is not granted: vfs close;
+//           if it overwrites: truncate.
+//   CLOSE   d = close(open); if d.kind is remove_name: vfs remove(d.path, d.id), then
+//           removal_done(d, result); then vfs close.
+//   RENAME  check_target_directory(...); if the target exists and is another file:
+//           check_target(...); t = prepare_rename(open); vfs rename(t.from, t.id, ...);
+//           finish_rename(open, result).
 #pragma once
 
 #include <array>
@@ -75,7 +76,9 @@ class FileTable {
                               bool posix, bool ignore_readonly = false) const;
     // [MS-FSA] 2.1.5.15.11: the target's directory is opened for FILE_ADD_FILE sharing read and
     // write: SHARING_VIOLATION if that conflicts; DELETE_PENDING if it is going away.
-    Result<void> check_target_directory(const FileKey& directory, bool source_is_directory) const;
+    // A hard link (2.1.5.15.6) shares delete as well.
+    Result<void> check_target_directory(const FileKey& directory, bool source_is_directory,
+                                        bool for_link = false) const;
 
     std::shared_ptr<File> find(const FileKey& key) const;
     // [MS-FSA] 2.1.4.2; looks at every open file.

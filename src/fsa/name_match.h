@@ -4,9 +4,9 @@
 //   pattern x name (no backtracking), usable as the filter of a VFS listing.
 // Spec: [MS-FSA] 2.1.4.4 (DOS_STAR '<', DOS_QM '>', DOS_DOT '"'), 2.1.4.3 (what a wildcard is).
 //   "*.*" is not special here: clients turn it into "*" themselves where their API means "all".
-// Thread: immutable, any.  Lifetime: the listing's.
-// Errors: parse: OBJECT_NAME_INVALID for an empty pattern where one is needed, a separator, a NUL
-// or a pattern too long.
+// Thread: immutable, any.
+// Lifetime: the listing's.
+// Errors: parse: OBJECT_NAME_INVALID for an empty or too long pattern, a separator or a NUL.
 #pragma once
 
 #include <cstddef>

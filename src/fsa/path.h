@@ -1,9 +1,11 @@
 // Names in CREATE and SET_INFO -> paths of the VFS.
 //
 // Purpose: the only parser of client path names: UTF-16LE with backslashes in, checked UTF-8 with
-// slashes out. Spec: [MS-FSCC] 2.1.5 (pathnames, components, stream names), [MS-SMB2] 3.3.5.9,
-// [MS-FSA] 2.1.5.1. Thread: pure functions, any.  Lifetime: values. Errors: INVALID_PARAMETER (odd
-// length; leading separator in CREATE), OBJECT_NAME_INVALID (everything else).
+//   slashes out.
+// Spec: [MS-FSCC] 2.1.5 (pathnames, components, stream names), [MS-SMB2] 3.3.5.9, [MS-FSA] 2.1.5.1.
+// Thread: pure functions, any.
+// Lifetime: values.
+// Errors: INVALID_PARAMETER (odd length; leading separator in CREATE), else OBJECT_NAME_INVALID.
 #pragma once
 
 #include <cstdint>
@@ -16,15 +18,25 @@
 namespace smb3d::fsa {
 
 struct ParsedName {
-    std::string path;        // VFS form; "" is the share's root
-    std::string stream;      // the named stream's name; empty for the main stream
-    bool has_stream{false};  // a named stream (not the main one) is meant
-    bool stream_syntax{
-        false};  // a ':' was there, be it only "::$DATA": a directory cannot be opened so
-    bool index_stream{false};  // "::$INDEX_ALLOCATION": the directory itself
-    bool must_be_directory{
-        false};  // ended in a separator: with FILE_NON_DIRECTORY_FILE OBJECT_NAME_INVALID
-    bool previous_version{false};  // a component is an @GMT token: not supported yet
+    std::string path;    // VFS form; "" is the share's root
+    std::string stream;  // the named stream's name; empty for the main stream
+    // A named stream (not the main one) is meant.
+    bool has_stream{false};
+    // A ':' was there, be it only "::$DATA": a directory cannot be opened so.
+    bool stream_syntax{false};
+    // "::$INDEX_ALLOCATION": the directory itself.
+    bool index_stream{false};
+    // Ended in a separator: OBJECT_NAME_INVALID together with FILE_NON_DIRECTORY_FILE.
+    bool must_be_directory{false};
+    // A component is an @GMT token: not supported yet.
+    bool previous_version{false};
+};  // a named stream (not the main one) is meant
+bool stream_syntax{
+    false};                // a ':' was there, be it only "::$DATA": a directory cannot be opened so
+bool index_stream{false};  // "::$INDEX_ALLOCATION": the directory itself
+bool must_be_directory{
+    false};  // ended in a separator: with FILE_NON_DIRECTORY_FILE OBJECT_NAME_INVALID
+bool previous_version{false};  // a component is an @GMT token: not supported yet
 };
 
 enum class LeadingSeparator : std::uint8_t {

@@ -1,12 +1,11 @@
-// Time rules: what a FileBasicInformation changes, and which times a handle has taken into its own
-// hands.
+// Time rules: what a FileBasicInformation changes, and which times a handle has taken over.
 //
 // Purpose: [MS-FSA] has per-open flags (UserSetModificationTime ...) that end the automatic update
-// of a time for
-//   what is done through that open.  A POSIX file system updates regardless, so that TimePins keeps
-//   the value that must be put back after a write through such an open.
-// Spec: [MS-FSA] 2.1.1.6, 2.1.5.15.2; [MS-FSCC] 2.4.7 (0 keeps, -1 keeps and suspends, -2 resumes).
-// Thread: TimePins belongs to its open's loop, or the caller locks.  Lifetime: the open's.
+//   of a time for what is done through that open.  A POSIX file system updates regardless, so that
+//   TimePins keeps the value that must be put back after a write through such an open.
+// Spec: [MS-FSA] 2.1.1.6, 2.1.5.15.2; [MS-FSCC] 2.4.7 (0 keeps, -1 suspends, -2 resumes).
+// Thread: TimePins belongs to its open's loop, or the caller locks.
+// Lifetime: the open's.
 // Errors: INVALID_PARAMETER for times below -2 and for attributes as in attributes.h.
 #pragma once
 

@@ -1,0 +1,176 @@
+#include "fsa/file_table.h"
+
+#include <cassert>
+#include <utility>
+
+#include "base/utf16.h"
+#include "fsa/attributes.h"
+
+namespace smb3d::fsa {
+
+namespace {
+
+std::string pending_key(ShareId share, std::string_view path) {
+    std::string key(reinterpret_cast<const char*>(&share), sizeof share);
+    key.append(fold_name(path));
+    return key;
+}
+
+std::uint64_t mix(std::uint64_t value) {
+    value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9;
+    value = (value ^ (value >> 27)) * 0x94D049BB133111EB;
+    return value ^ (value >> 31);
+}
+
+}  // namespace
+
+// ---- PendingNames ----------------------------------------------------------------------------
+
+void PendingNames::add(ShareId share, std::string_view path) {
+    std::string key = pending_key(share, path);
+    const auto names = names_.lock();
+    names->insert(std::move(key));
+    count_.store(names->size(), std::memory_order_release);
+}
+
+void PendingNames::remove(ShareId share, std::string_view path) {
+    const std::string key = pending_key(share, path);
+    const auto names = names_.lock();
+    const auto name = names->find(key);
+    if (name != names->end()) names->erase(name);
+    count_.store(names->size(), std::memory_order_release);
+}
+
+bool PendingNames::contains(ShareId share, std::string_view path) const {
+    if (count_.load(std::memory_order_acquire) == 0) return false;
+    const std::string key = pending_key(share, path);
+    const auto names = names_.lock();
+    return names->contains(key);
+}
+
+// ---- FileTable -------------------------------------------------------------------------------
+
+std::size_t FileTable::KeyHash::operator()(const FileKey& key) const noexcept {
+    std::uint64_t hash = mix(key.id.inode + 0x9E3779B97F4A7C15);
+    hash = mix(hash ^ key.id.generation);
+    hash = mix(hash ^ key.id.volume);
+    return static_cast<std::size_t>(mix(hash ^ key.share));
+}
+
+FileTable::Shard& FileTable::shard_of(const FileKey& key) const {
+    // The map inside a shard uses the low bits of the same hash.
+    return shards_[(KeyHash{}(key) >> 40) % shard_count];
+}
+
+OpenResult FileTable::open(const FileKey& key, const OpenArgs& args) {
+    const auto shard = shard_of(key).lock();
+    const auto [position, inserted] = shard->try_emplace(key);
+    if (inserted) position->second = std::make_shared<File>(key, pending_);
+    OpenResult result = position->second->open(args);
+    if (result.outcome == OpenOutcome::granted) {
+        opens_.fetch_add(1, std::memory_order_relaxed);
+    } else if (inserted) {
+        shard->erase(position);
+    }
+    return result;
+}
+
+CloseDecision FileTable::close(Open& open) {
+    const std::shared_ptr<File> file = open.file_ptr();
+    WakeList wakes;
+    CloseDecision decision;
+    {
+        const auto shard = shard_of(file->key()).lock();
+        const std::size_t before = file->open_count();
+        decision = file->close(open, wakes);
+        opens_.fetch_sub(before - file->open_count(), std::memory_order_relaxed);
+        if (file->unused()) shard->erase(file->key());
+    }
+    for (const Wake& wake : wakes) wake.waker(wake.status);
+    return decision;
+}
+
+void FileTable::removal_done(const CloseDecision& decision, const Result<void>& removed) {
+    assert(decision.kind == CloseDecision::Kind::remove_name);
+    const FileKey& key = decision.file->key();
+    const auto shard = shard_of(key).lock();
+    // A name that is no longer there (or names another file by now) is as good as removed.
+    const bool gone = removed || removed.error() == NtStatus::OBJECT_NAME_NOT_FOUND ||
+                      removed.error() == NtStatus::OBJECT_PATH_NOT_FOUND;
+    decision.file->removal_done(*decision.link, gone);
+    if (decision.file->unused()) shard->erase(key);
+}
+
+Result<RenameTicket> FileTable::prepare_rename(Open& open) {
+    File& file = open.file();
+    Result<RenameTicket> ticket = file.prepare_rename(open);
+    if (!ticket || !open.directory) return ticket;
+    // [MS-FSA] 2.1.5.15.11: a directory with open files below cannot be renamed.
+    if (has_opens_below(file.key().share, ticket->from)) {
+        file.finish_rename(open, fail(NtStatus::ACCESS_DENIED), 0);
+        return fail(NtStatus::ACCESS_DENIED);
+    }
+    return ticket;
+}
+
+void FileTable::finish_rename(Open& open, const Result<std::string>& new_path) {
+    File& file = open.file();
+    // The epoch moves after the rename took place in the back end: an open that saw the new number
+    // before it resolved its path resolved it to the new name.
+    const std::uint64_t epoch =
+        new_path ? rename_epoch_.fetch_add(1, std::memory_order_acq_rel) + 1 : 0;
+    const std::string old_path = file.finish_rename(open, new_path, epoch);
+    if (!new_path || !open.directory || *new_path == old_path) return;
+    // Files below that were opened while the directory was on its way.
+    for (Shard& shard : shards_) {
+        const auto files = shard.lock();
+        for (const auto& [key, other] : *files) {
+            if (key.share == file.key().share) other->rename_below(old_path, *new_path);
+        }
+    }
+}
+
+Result<void> FileTable::check_target(const FileKey& target, std::uint32_t attributes,
+                                     bool directory, bool posix, bool ignore_readonly) const {
+    // [MS-FSA] 2.1.5.15.11: what a target must not be, to be replaced.
+    if (directory) return fail(NtStatus::ACCESS_DENIED);
+    if ((attributes & attribute::readonly) != 0 && !ignore_readonly) {
+        return fail(NtStatus::ACCESS_DENIED);
+    }
+    if (posix) return {};
+    const std::shared_ptr<File> file = find(target);
+    if (file != nullptr && file->in_use()) return fail(NtStatus::ACCESS_DENIED);
+    return {};
+}
+
+Result<void> FileTable::check_target_directory(const FileKey& directory, bool source_is_directory,
+                                               bool for_link) const {
+    const std::shared_ptr<File> file = find(directory);
+    if (file == nullptr) return {};
+    const std::uint32_t shared = for_link ? share::all : share::read | share::write;
+    return file->may_take_name(parent_access_to_create(source_is_directory), shared);
+}
+
+std::shared_ptr<File> FileTable::find(const FileKey& key) const {
+    const auto shard = shard_of(key).lock();
+    const auto position = shard->find(key);
+    return position == shard->end() ? nullptr : position->second;
+}
+
+bool FileTable::has_opens_below(ShareId share, std::string_view directory) const {
+    for (Shard& shard : shards_) {
+        const auto files = shard.lock();
+        for (const auto& [key, file] : *files) {
+            if (key.share == share && file->has_link_below(directory)) return true;
+        }
+    }
+    return false;
+}
+
+std::size_t FileTable::file_count() const {
+    std::size_t count = 0;
+    for (Shard& shard : shards_) count += shard.lock()->size();
+    return count;
+}
+
+}  // namespace smb3d::fsa
