@@ -30,13 +30,6 @@ struct ParsedName {
     bool must_be_directory{false};
     // A component is an @GMT token: not supported yet.
     bool previous_version{false};
-};  // a named stream (not the main one) is meant
-bool stream_syntax{
-    false};                // a ':' was there, be it only "::$DATA": a directory cannot be opened so
-bool index_stream{false};  // "::$INDEX_ALLOCATION": the directory itself
-bool must_be_directory{
-    false};  // ended in a separator: with FILE_NON_DIRECTORY_FILE OBJECT_NAME_INVALID
-bool previous_version{false};  // a component is an @GMT token: not supported yet
 };
 
 enum class LeadingSeparator : std::uint8_t {
