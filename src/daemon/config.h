@@ -41,7 +41,8 @@ struct ShareConfig {
     std::uint32_t file_mode{};
     std::uint32_t directory_mode{};
     bool hide_dot_files{};
-    std::string plugin;                          // empty: the built-in POSIX back end
+    std::string force_user;  // empty: files are accessed as the user who is logged on
+    std::string plugin;      // empty: the built-in POSIX back end
     std::map<std::string, std::string> options;  // for the plug-in
     Place place;                                 // its table in the file, for messages
 };

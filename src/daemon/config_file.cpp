@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <map>
 #include <set>
 #include <tuple>
 
@@ -41,6 +42,7 @@ class Loader {
   private:
     using Section = std::string;  // a pattern: "", "server", "share.*", "share.*.backend"
 
+    void guess_directories(const std::string& text);
     void walk(const TomlNode& table, const Section& section, const std::string& shown,
               const std::string& share);
     void walk_entry(const TomlEntry& entry, const Section& section, const std::string& shown,
@@ -62,6 +64,7 @@ class Loader {
     std::map<std::string, Place> shares_;  // share name -> its table
     std::map<std::string, std::string> folded_;
     std::vector<ConfigError> errors_;
+    std::map<std::string, std::string> guessed_;  // from a file that is not TOML
 };
 
 void Loader::fail(const Place& place, std::string message) {
@@ -72,9 +75,24 @@ void Loader::add_text(const std::string& text, const std::string& name) {
     const auto tree = read_toml(text, name);
     if (!tree) {
         fail(tree.error().place, tree.error().message);
+        guess_directories(text);
         return;
     }
     walk(*tree, "", "", "");
+}
+
+// A file with a syntax error gives no values at all; smb3dctl must still find the daemon to tell of
+// it.
+void Loader::guess_directories(const std::string& text) {
+    for (const char* key : {"state_dir", "runtime_dir"}) {
+        const std::size_t at = text.find(key);
+        if (at == std::string::npos) continue;
+        const std::size_t from = text.find('"', at);
+        const std::size_t end = text.find('\n', at);
+        const std::size_t to = from == std::string::npos ? from : text.find('"', from + 1);
+        if (to != std::string::npos && to < end)
+            guessed_[key] = text.substr(from + 1, to - from - 1);
+    }
 }
 
 void Loader::add_file(const std::string& path) {
@@ -363,6 +381,9 @@ LoadedConfig Loader::finish() {
         check_relations(*config);
     }
     LoadedConfig loaded;
+    loaded.state_dir = guessed_.contains("state_dir") ? guessed_["state_dir"] : config->state_dir;
+    loaded.runtime_dir =
+        guessed_.contains("runtime_dir") ? guessed_["runtime_dir"] : config->runtime_dir;
     std::stable_sort(errors_.begin(), errors_.end(), [](const auto& a, const auto& b) {
         return std::tie(a.place.file, a.place.line, a.place.column) <
                std::tie(b.place.file, b.place.line, b.place.column);

@@ -23,6 +23,10 @@ struct ConfigError {
 struct LoadedConfig {
     std::shared_ptr<const Config> config;  // null if there are errors
     std::vector<ConfigError> errors;
+    // Whatever the errors: where the daemon that runs on an earlier version of the file is to be
+    // found.
+    std::string state_dir;
+    std::string runtime_dir;
 };
 
 LoadedConfig load_config(const std::string& path);

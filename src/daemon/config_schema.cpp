@@ -281,6 +281,10 @@ constexpr Row table[] = {
      put<&ShareConfig::directory_mode>, "Permission bits of directories that clients create."},
     {"share.*.hide_dot_files", Type::boolean, "true", 0, 0, none, live, optional,
      put<&ShareConfig::hide_dot_files>, "Show files whose name begins with a dot as hidden."},
+    {"share.*.force_user", Type::text, R"("")", 0, 255, none, live, optional,
+     put<&ShareConfig::force_user>,
+     "The system account as which files are accessed, whoever is logged on.  Empty: the user's "
+     "own."},
     {"share.*.backend.plugin", Type::text, R"("")", 0, 255, none, live, optional,
      put<&ShareConfig::plugin>,
      "The name of the back end that serves the share: a plug-in's, or empty for the file system."},

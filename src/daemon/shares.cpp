@@ -39,7 +39,8 @@ bool same_backend(const ShareConfig& a, const ShareConfig& b) {
     return a.path == b.path && a.plugin == b.plugin && a.options == b.options &&
            a.case_sensitive == b.case_sensitive && a.symlinks == b.symlinks &&
            a.file_mode == b.file_mode && a.directory_mode == b.directory_mode &&
-           a.hide_dot_files == b.hide_dot_files && a.read_only == b.read_only;
+           a.hide_dot_files == b.hide_dot_files && a.force_user == b.force_user &&
+           a.read_only == b.read_only;
 }
 
 bool same_policy(const ShareConfig& a, const ShareConfig& b) {
