@@ -63,6 +63,8 @@ namespace smb3d {
     X(REVISION_MISMATCH, 0xC0000059)               \
     X(INVALID_OWNER, 0xC000005A)                   \
     X(PRIVILEGE_NOT_HELD, 0xC0000061)              \
+    X(BAD_IMPERSONATION_LEVEL, 0xC00000A5)         \
+    X(EAS_NOT_SUPPORTED, 0xC000004F)               \
     X(NO_SUCH_USER, 0xC0000064)                    \
     X(WRONG_PASSWORD, 0xC000006A)                  \
     X(LOGON_FAILURE, 0xC000006D)                   \
@@ -91,6 +93,7 @@ namespace smb3d {
     X(NETWORK_ACCESS_DENIED, 0xC00000CA)           \
     X(BAD_NETWORK_NAME, 0xC00000CC)                \
     X(REQUEST_NOT_ACCEPTED, 0xC00000D0)            \
+    X(INVALID_OPLOCK_PROTOCOL, 0xC00000E3)         \
     X(INTERNAL_ERROR, 0xC00000E5)                  \
     X(UNEXPECTED_IO_ERROR, 0xC00000E9)             \
     X(DIRECTORY_NOT_EMPTY, 0xC0000101)             \

@@ -18,6 +18,7 @@ enum class Rank : std::uint8_t {
     daemon = 10,
     session_table = 20,
     session = 30,
+    open = 35,
     lease_table = 40,
     durable_table = 45,
     file_table = 50,

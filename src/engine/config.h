@@ -24,6 +24,17 @@ enum class Dialect : std::uint16_t {
     smb311 = 0x0311,
 };
 
+constexpr const char* dialect_name(Dialect dialect) {
+    switch (dialect) {
+        case Dialect::smb202: return "2.0.2";
+        case Dialect::smb210: return "2.1";
+        case Dialect::smb300: return "3.0";
+        case Dialect::smb302: return "3.0.2";
+        case Dialect::smb311: return "3.1.1";
+    }
+    return "?";
+}
+
 // [MS-SMB2] 2.2.3.1.2, 2.2.3.1.7: ids as on the wire.
 enum class Cipher : std::uint16_t { none = 0, aes128_ccm = 1, aes128_gcm = 2, aes256_ccm = 3, aes256_gcm = 4 };
 enum class SigningAlgorithm : std::uint16_t { hmac_sha256 = 0, aes_cmac = 1, aes_gmac = 2 };
@@ -46,9 +57,11 @@ struct SharePolicy {
     bool allow_anonymous{false};
     bool access_based_enumeration{false};
     OfflineCaching caching{OfflineCaching::manual};
-    std::vector<std::string> allowed_users; // empty: every account; else account names, or "@group"
+    // Empty: every account.  Else account names, or "@group"; `group_ids` has the gid of every "@group" in the three lists.
+    std::vector<std::string> allowed_users;
     std::vector<std::string> denied_users;
     std::vector<std::string> read_only_users;
+    std::map<std::string, std::uint32_t> group_ids;
     std::uint32_t max_connections{0};       // 0: no limit
 };
 

@@ -1,0 +1,128 @@
+// LOCK: [MS-SMB2] 3.3.5.14.
+#include <vector>
+
+#include "engine/cmd/handlers.h"
+#include "engine/connection.h"
+#include "fsa/byte_range_lock.h"
+
+namespace smb3d::engine {
+
+namespace {
+
+bool is_unlock(const wire::LockElement& element) {
+    return (element.flags & wire::lock_flags::unlock) != 0;
+}
+
+// 3.3.5.14.2: every element is a shared or an exclusive lock, perhaps FAIL_IMMEDIATELY.
+bool valid_lock(const wire::LockElement& element) {
+    const std::uint32_t kind = element.flags & ~wire::lock_flags::fail_immediately;
+    return kind == wire::lock_flags::shared_lock || kind == wire::lock_flags::exclusive_lock;
+}
+
+Result<void> unlock_all(Call& call, const wire::LockRequest& request) {
+    std::vector<fsa::ByteRange> ranges;
+    ranges.reserve(request.locks.size());
+    for (const wire::LockElement& element : request.locks) {
+        // 3.3.5.14.1: nothing but unlocks in an unlock request.
+        if (element.flags != wire::lock_flags::unlock) return fail(NtStatus::INVALID_PARAMETER);
+        ranges.push_back({element.offset, element.length});
+    }
+    fsa::Open& open = *call.open->fsa;
+    return open.file().unlock(open, ranges);
+}
+
+Result<std::vector<fsa::LockElement>> elements_of(const wire::LockRequest& request) {
+    std::vector<fsa::LockElement> elements;
+    elements.reserve(request.locks.size());
+    for (const wire::LockElement& element : request.locks) {
+        if (!valid_lock(element)) return fail(NtStatus::INVALID_PARAMETER);
+        const bool exclusive = (element.flags & wire::lock_flags::exclusive_lock) != 0;
+        elements.push_back({{element.offset, element.length}, exclusive});
+    }
+    return elements;
+}
+
+// A lock request that waits: woken by fsa, or ended by CANCEL, CLOSE or the end of the connection.
+class LockWait {
+  public:
+    explicit LockWait(Loop& loop) : signal_(loop) {}
+    fsa::Waker waker() {
+        return {[](void* context, NtStatus status) {
+                    auto* self = static_cast<LockWait*>(context);
+                    self->status_ = status;
+                    self->signal_.set();
+                },
+                this};
+    }
+    Signal& woken() { return signal_; }
+    NtStatus status() const { return status_; }
+
+    struct Canceller {
+        fsa::File* file;
+        fsa::LockTicket ticket;
+    };
+
+  private:
+    NtStatus status_{NtStatus::PENDING};
+    Signal signal_;
+};
+
+Task<NtStatus> lock_and_wait(Call& call, const fsa::LockElement& element) {
+    fsa::Open& open = *call.open->fsa;
+    LockWait wait(call.loop());
+    const Result<fsa::LockTicket> ticket = open.file().lock_or_wait(open, element, wait.waker());
+    if (!ticket) co_return ticket.error();
+    if (*ticket == 0) co_return NtStatus::SUCCESS;
+    LockWait::Canceller canceller{&open.file(), *ticket};
+    // Nothing waits inside a compound but its last part.
+    const bool may_wait = call.go_async();
+    WaitRegistration registration(*call.open, call.cancellation);
+    const auto cancel = [](void* context) {
+        auto* c = static_cast<LockWait::Canceller*>(context);
+        c->file->cancel_lock(c->ticket);
+    };
+    if (!may_wait || !call.cancellation.listen(cancel, &canceller)) {
+        open.file().cancel_lock(*ticket);
+    }
+    Signal& woken = wait.woken();
+    co_await woken;
+    call.cancellation.unlisten();
+    if (!may_wait) {
+        co_return wait.status() == NtStatus::SUCCESS ? NtStatus::SUCCESS : NtStatus::INTERNAL_ERROR;
+    }
+    // [MS-FSA] 2.1.5.4: a handle that goes away ends its waiting locks so.
+    if (wait.status() == NtStatus::CANCELLED && call.open->in_flight.closing()) {
+        co_return NtStatus::RANGE_NOT_LOCKED;
+    }
+    co_return wait.status();
+}
+
+}  // namespace
+
+Reply lock(Call& call, wire::LockRequest request) {
+    if (request.locks.empty()) co_return fail(NtStatus::INVALID_PARAMETER);
+    if (!call.open->fsa) co_return fail(NtStatus::INVALID_PARAMETER);
+    if (is_unlock(request.locks.front())) {
+        const Result<void> unlocked = unlock_all(call, request);
+        if (!unlocked) co_return fail(unlocked.error());
+        co_return reply(call, wire::LockResponse{});
+    }
+    const Result<std::vector<fsa::LockElement>> elements = elements_of(request);
+    if (!elements) co_return fail(elements.error());
+    const bool immediate =
+        (request.locks.front().flags & wire::lock_flags::fail_immediately) != 0;
+    fsa::Open& open = *call.open->fsa;
+    if (immediate) {
+        const Result<void> locked = open.file().lock_all(open, *elements);
+        if (!locked) co_return fail(locked.error());
+        co_return reply(call, wire::LockResponse{});
+    }
+    // 3.3.5.14.2: several locks must not wait.
+    if (elements->size() > 1) co_return fail(NtStatus::INVALID_PARAMETER);
+    Task<NtStatus> waiting = lock_and_wait(call, elements->front());
+    const NtStatus status = co_await waiting;
+    if (status != NtStatus::SUCCESS) co_return fail(status);
+    co_return reply(call, wire::LockResponse{});
+}
+
+}  // namespace smb3d::engine

@@ -1,0 +1,75 @@
+#include "engine/open.h"
+
+#include "base/log.h"
+#include "engine/server_impl.h"
+
+namespace smb3d::engine {
+
+namespace {
+
+// Carries out what fsa decided: the name goes before the file is closed, so that its id cannot be given to a new file.
+Task<bool> remove_name(ServerImpl& server, const Open& open, const vfs::OpContext& op,
+                       const fsa::CloseDecision& decision) {
+    Pending<void> removal(*op.loop);
+    open.tree->policy->backend->remove(op, decision.path, decision.id, removal.done());
+    const Result<void> removed = co_await removal;
+    if (!removed) {
+        log::warn(log::Component::engine, "share {}: \"{}\" was to be deleted on close: {}",
+                  open.tree->policy->name, decision.path, status_name(removed.error()));
+    }
+    server.files.removal_done(decision, removed);
+    co_return removed.has_value();
+}
+
+}  // namespace
+
+// [MS-FSA] 2.1.5.4 and [MS-SMB2] 3.3.4.18.
+Task<Result<void>> close_open(ServerImpl& server, std::shared_ptr<Open> open, Loop& loop) {
+    Signal idle(loop);
+    if (!open->in_flight.begin_close(idle)) co_return fail(NtStatus::FILE_CLOSED);
+    {
+        auto waiters = open->waiters.lock();
+        for (vfs::Cancellation* waiter : *waiters) waiter->request();
+    }
+    co_await idle;
+    vfs::OpContext op;
+    op.caller = open->caller.get();
+    op.loop = &loop;
+    op.lane = Lane::metadata;
+    if (open->fsa) {
+        const fsa::CloseDecision decision = server.files.close(*open->fsa);
+        if (decision.kind == fsa::CloseDecision::Kind::remove_name) {
+            Task<bool> removal = remove_name(server, *open, op, decision);
+            co_await removal;
+        }
+    }
+    Pending<void> closing(loop);
+    open->file->close(op, closing.done());
+    Result<void> closed = co_await closing;
+    open->file.reset();
+    server.return_open();
+    co_return closed;
+}
+
+Task<bool> release_session(ServerImpl& server, std::shared_ptr<Session> session, Loop& loop) {
+    std::vector<std::shared_ptr<Open>> opens;
+    std::vector<std::shared_ptr<Tree>> trees;
+    {
+        auto state = session->state.lock();
+        state->opens.for_each([&](std::uint64_t, std::shared_ptr<Open>& open) { opens.push_back(open); });
+        state->trees.for_each([&](std::uint32_t, std::shared_ptr<Tree>& tree) { trees.push_back(tree); });
+        for (const auto& open : opens) state->opens.take(open->id);
+        for (const auto& tree : trees) state->trees.take(tree->id);
+    }
+    for (const auto& tree : trees) {
+        tree->ended = true;
+        server.tree_removed(*tree->policy);
+    }
+    for (const auto& open : opens) {
+        Task<Result<void>> closing = close_open(server, open, loop);
+        co_await closing;
+    }
+    co_return !opens.empty();
+}
+
+}  // namespace smb3d::engine

@@ -1,0 +1,117 @@
+// Open: one open file, directory or pipe of a client.
+//
+// Spec: [MS-SMB2] 3.3.1.10 (Per Open).
+// Thread: what CREATE established is immutable; the rest is behind its own Guarded or Serial.  Requests use it through OpenRef only.
+// Lifetime: in its Session's table until CLOSE, disconnect or an administrator takes it out; destroyed when
+//   the last reference goes, after close_open() has released file, locks and share modes.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/guarded.h"
+#include "engine/serial.h"
+#include "engine/tree.h"
+#include "fsa/file.h"
+#include "fsa/timestamps.h"
+#include "smb3d/vfs.h"
+
+namespace smb3d::engine {
+
+// Where a listing stands; [MS-SMB2] 3.3.1.10 EnumerationLocation, EnumerationSearchPattern.
+struct Enumeration {
+    bool started{false};
+    std::unique_ptr<vfs::NameFilter> filter;
+    vfs::DirBatch batch;          // read from the back end, not yet given to the client
+    std::size_t next_in_batch{0};
+    bool any_given{false};        // else the end is NO_SUCH_FILE, not NO_MORE_FILES
+};
+
+struct Open {
+    std::uint64_t id{0};             // volatile part of the FileId, within its session
+    std::uint64_t persistent_id{0};  // unique in the server
+    std::uint64_t session_id{0};
+    std::uint64_t connection_id{0};  // where it was made: for the administrator, never to reach it
+    std::shared_ptr<Tree> tree;
+    std::shared_ptr<const Caller> caller;
+
+    std::shared_ptr<vfs::File> file;
+    std::shared_ptr<fsa::Open> fsa;  // null for a pipe
+    vfs::FileId file_id;
+    vfs::FileKind kind{vfs::FileKind::file};
+    std::uint32_t granted_access{0};
+    std::uint32_t share_access{0};
+    std::uint32_t create_options{0};
+    std::uint64_t opened_at{0};      // FILETIME
+    std::string pipe_name;           // for the administrator, if it is a pipe
+
+    bool is_directory() const { return kind == vfs::FileKind::directory; }
+    bool write_through() const { return (create_options & 0x2) != 0; }  // FILE_WRITE_THROUGH
+    bool may(std::uint32_t access) const { return (granted_access & access) == access; }
+    bool may_any(std::uint32_t access) const { return (granted_access & access) != 0; }
+
+    InFlight in_flight;
+    Serial enumeration_turn;         // held by the QUERY_DIRECTORY that uses `enumeration`
+    Enumeration enumeration;
+    Guarded<fsa::TimePins, Rank::leaf> time_pins;
+    // Requests that wait for something else than I/O (a lock, a pipe's data): cancelled when the open is closed.
+    Guarded<std::vector<vfs::Cancellation*>, Rank::open> waiters;
+
+    std::string path() const { return fsa ? fsa->file().path(*fsa) : pipe_name; }
+};
+
+// Registers a waiting request with its open for as long as it waits.
+class WaitRegistration {
+  public:
+    WaitRegistration(Open& open, vfs::Cancellation& cancellation)
+        : open_(open), cancellation_(cancellation) {
+        open_.waiters.lock()->push_back(&cancellation_);
+        // close_open() sets the bit before it looks at the list.
+        if (open_.in_flight.closing()) cancellation_.request();
+    }
+    WaitRegistration(const WaitRegistration&) = delete;
+    WaitRegistration& operator=(const WaitRegistration&) = delete;
+    ~WaitRegistration() { std::erase(*open_.waiters.lock(), &cancellation_); }
+
+  private:
+    Open& open_;
+    vfs::Cancellation& cancellation_;
+};
+
+// A proven reference: the open was there and not being closed, and its close waits for this.
+class OpenRef {
+  public:
+    OpenRef() = default;
+    // Empty if the open is being closed.
+    explicit OpenRef(std::shared_ptr<Open> open) {
+        if (open && open->in_flight.enter()) open_ = std::move(open);
+    }
+    OpenRef(OpenRef&& other) noexcept : open_(std::exchange(other.open_, nullptr)) {}
+    OpenRef& operator=(OpenRef&& other) noexcept {
+        if (this != &other) {
+            release();
+            open_ = std::exchange(other.open_, nullptr);
+        }
+        return *this;
+    }
+    ~OpenRef() { release(); }
+    void release() {
+        if (open_) {
+            open_->in_flight.leave();
+            open_.reset();
+        }
+    }
+    explicit operator bool() const { return open_ != nullptr; }
+    Open* operator->() const { return open_.get(); }
+    Open& operator*() const { return *open_; }
+    const std::shared_ptr<Open>& shared() const { return open_; }
+
+  private:
+    std::shared_ptr<Open> open_;
+};
+
+}  // namespace smb3d::engine

@@ -1,0 +1,33 @@
+// Respond: the only place that writes response headers, error bodies, credits, signatures and transforms.
+//
+// Spec: [MS-SMB2] 3.3.4.1 (Sending Any Outgoing Message), 3.3.4.4 (error response).
+// Thread: the connection's loop.
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "engine/request.h"
+
+namespace smb3d::engine {
+
+// Turns a failure into a response with an error body; empty head if there is no memory for one.
+Response error_response(Call& call, NtStatus status);
+
+// Writes the header of a finished response (all but NextCommand and Signature).
+void write_header(Call& call, Response& response);
+
+// The interim response, header included: [MS-SMB2] 3.3.4.2.
+Response interim_response(Call& call);
+
+// One response ready to go: what is still to be done when its place in the message is known.
+struct OutgoingPart {
+    Response response;
+    std::shared_ptr<const crypto::Signer> signer;  // null: not signed
+    crypto::SigningFields fields;
+};
+
+// Links the parts into one message (padding, NextCommand), signs each, seals the whole if `seal` is given, sends it.
+void send_parts(Connection& connection, std::span<OutgoingPart> parts, Session* seal);
+
+}  // namespace smb3d::engine

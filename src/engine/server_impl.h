@@ -1,0 +1,126 @@
+// ServerImpl: what Server is made of: the loops' states, the session and file tables.
+//
+// Thread: see server.h; LoopState belongs to its loop.
+// Lifetime: outlives every connection, session and open.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/guarded.h"
+#include "engine/connection.h"
+#include "engine/server.h"
+#include "engine/session.h"
+#include "fsa/file_table.h"
+
+namespace smb3d::engine {
+
+// What one loop holds; touched on its thread only, but for the atomics.
+struct LoopState {
+    explicit LoopState(Loop& event_loop) : loop(event_loop) {}
+    Loop& loop;
+    std::unordered_map<std::uint64_t, std::unique_ptr<Connection>> connections;
+    // This loop's copies, so that a request takes no lock to get them; replaced by a posted message.
+    std::shared_ptr<const ServerConfig> config;
+    std::shared_ptr<const auth::Authority> authority;
+
+    std::atomic<std::size_t> connection_count{0};  // read by admit() on other loops
+    // Statistics: written by this loop, summed by the reader.
+    std::atomic<std::uint64_t> requests{0};
+    std::atomic<std::uint64_t> bytes_read{0};
+    std::atomic<std::uint64_t> bytes_written{0};
+};
+
+class ServerImpl final : public Server {
+  public:
+    ServerImpl(std::vector<Loop*> loops, std::shared_ptr<const ServerConfig> config,
+               std::shared_ptr<const auth::Authority> authority);
+    ~ServerImpl() override;
+
+    Loop* admit(const transport::Address& peer) override;
+    void adopt(std::unique_ptr<transport::Link> link) override;
+    std::vector<std::string> reconfigure(std::shared_ptr<const ServerConfig> config) override;
+    void set_authority(std::shared_ptr<const auth::Authority> authority) override;
+    std::shared_ptr<const ServerConfig> config() const override;
+    std::vector<ConnectionInfo> connections() override;
+    std::vector<SessionInfo> sessions() override;
+    std::vector<OpenInfo> opens() override;
+    std::vector<ShareInfo> shares() override;
+    Totals totals() override;
+    bool end_session(std::uint64_t id) override;
+    bool close_open(std::uint64_t id) override;
+    std::size_t end_user(const std::string& user) override;
+    void stop(std::chrono::milliseconds grace) override;
+
+    // -- for the engine ------------------------------------------------------------------------------------------
+    SessionTable session_table;
+    fsa::FileTable files;
+
+    LoopState& local(const Loop& loop) { return *locals_[loop.index()]; }
+    // The message runs on the connection's loop, with null if the connection is gone: a normal answer.
+    void post_to_connection(std::uint64_t connection_id,
+                            std::move_only_function<void(Connection*)> message);
+    // A connection ended: its place under the limits is free.
+    void connection_closed(Connection& connection);
+
+    // Takes a session out of the table and releases all it holds, with `loop` for the I/O; nothing happens if another did so.
+    void end_session_on(const std::shared_ptr<Session>& session, Loop& loop,
+                        std::uint64_t except_connection);
+
+    std::uint64_t next_persistent_id() {
+        return next_persistent_id_.fetch_add(1, std::memory_order_relaxed);
+    }
+    // Opens count against ServerConfig::max_open_files.
+    bool take_open(std::uint32_t limit);
+    void return_open() { open_count_.fetch_sub(1, std::memory_order_relaxed); }
+
+    void tree_added(const SharePolicy& policy);
+    void tree_removed(const SharePolicy& policy);
+    std::size_t trees_of(const std::string& share);
+
+    // Work that stop() waits for: connections, session teardowns.
+    void work_began() { work_.fetch_add(1, std::memory_order_relaxed); }
+    void work_ended() { work_.fetch_sub(1, std::memory_order_release); }
+
+    // Runs `function` on the loop's thread and waits; not on a loop.
+    void run_on(Loop& loop, std::move_only_function<void()> function);
+
+    std::uint64_t started_at() const { return started_at_; }
+
+  private:
+    std::vector<Loop*> loops_;
+    std::vector<std::unique_ptr<LoopState>> locals_;  // by Loop::index()
+    Guarded<std::shared_ptr<const ServerConfig>, Rank::leaf> config_;
+    std::uint64_t started_at_;
+
+    struct Peers {
+        std::unordered_map<std::string, std::size_t> connections;  // by host
+        std::size_t total{0};
+        std::unordered_map<std::uint64_t, Loop*> loop_of;  // connection id -> its loop
+    };
+    Guarded<Peers, Rank::leaf> peers_;
+    Guarded<std::unordered_map<std::string, std::size_t>, Rank::leaf> trees_by_share_;
+    std::atomic<std::uint64_t> next_connection_id_{1};
+    std::atomic<std::uint64_t> next_persistent_id_{1};
+    std::atomic<std::size_t> open_count_{0};
+    std::atomic<std::size_t> tree_count_{0};
+    std::atomic<std::size_t> work_{0};
+    std::atomic<bool> stopping_{false};
+};
+
+// A message to a loop: runs once, then is gone.
+void post_function(Loop& loop, std::move_only_function<void()> function);
+
+// Ends everything the session holds: cancels its requests, closes its opens, forgets its trees.  `loop`: the current one.
+Task<bool> release_session(ServerImpl& server, std::shared_ptr<Session> session, Loop& loop);
+
+// Takes an open out of use: no new operation begins, those under way end (waiting ones are cancelled), then file, locks and
+// share modes are released and a pending deletion is done.  False if somebody else is closing it.
+Task<Result<void>> close_open(ServerImpl& server, std::shared_ptr<Open> open, Loop& loop);
+
+}  // namespace smb3d::engine
