@@ -85,16 +85,16 @@ void put_short_name(wire::Writer& w) {
 void put_tail(wire::Writer& w, FileInfoClass info_class, const vfs::FileStat& stat) {
     const std::uint64_t id = stat.id.inode;
     switch (info_class) {
-        case FileInfoClass::full_directory:  // [MS-FSCC] 2.4.14
+        case FileInfoClass::full_directory:  // [MS-FSCC] 2.4.15
             return w.field(ea_size(stat));
         case FileInfoClass::both_directory:  // 2.4.8
             w.field(ea_size(stat));
             return put_short_name(w);
-        case FileInfoClass::id_full_directory:  // 2.4.18
+        case FileInfoClass::id_full_directory:  // 2.4.23
             w.field(ea_size(stat));
             w.reserved(4);
             return w.field(id);
-        case FileInfoClass::id_both_directory:  // 2.4.17
+        case FileInfoClass::id_both_directory:  // 2.4.21
             w.field(ea_size(stat));
             put_short_name(w);
             w.reserved(2);

@@ -4,7 +4,9 @@
 // (streams, extended
 //   attributes, links) are read and written with wire/next_list.h, and are declared here without
 //   their NextEntryOffset.
-// Spec: [MS-FSCC] 2.4.
+// Spec: [MS-FSCC] 2.4.  The numbers are those of the revision with the Id64 and IdAll classes; a
+// structure's name is
+//   its section's title in all of them.
 // Lifetime: names and values are views.
 // Errors: parse<T>(bytes, INFO_LENGTH_MISMATCH) and the like; extra bytes behind a structure are
 // ignored.
@@ -40,7 +42,7 @@ struct FileBasicInformation {
     }
 };
 
-// 2.4.41
+// 2.4.45
 struct FileStandardInformation {
     std::uint64_t allocation_size{0};
     std::uint64_t end_of_file{0};
@@ -59,7 +61,7 @@ struct FileStandardInformation {
     }
 };
 
-// 2.4.22
+// 2.4.26
 struct FileInternalInformation {
     std::uint64_t index_number{0};
 
@@ -69,7 +71,7 @@ struct FileInternalInformation {
     }
 };
 
-// 2.4.12
+// 2.4.13
 struct FileEaInformation {
     std::uint32_t ea_size{0};
 
@@ -89,7 +91,7 @@ struct FileAccessInformation {
     }
 };
 
-// 2.4.35
+// 2.4.39
 struct FilePositionInformation {
     std::uint64_t current_byte_offset{0};
 
@@ -99,7 +101,7 @@ struct FilePositionInformation {
     }
 };
 
-// 2.4.26
+// 2.4.30
 struct FileModeInformation {
     std::uint32_t mode{0};
 
@@ -119,8 +121,8 @@ struct FileAlignmentInformation {
     }
 };
 
-// 2.1.7 FILE_NAME_INFORMATION: FileNameInformation, and the form of 2.4.5 FileAlternateName, 2.4.30
-// FileNormalizedName and 2.4.43 FileShortName.
+// 2.1.7 FILE_NAME_INFORMATION: FileNameInformation, and the form of 2.4.5 FileAlternateName, 2.4.34
+// FileNormalizedName and 2.4.44 FileShortName.
 struct FileNameInformation {
     Bytes file_name;  // UTF-16LE
 
@@ -160,7 +162,7 @@ struct FileAllInformation {
     }
 };
 
-// 2.4.42.2 FILE_RENAME_INFORMATION_TYPE_2, the form for SMB2; 2.4.24.2 FileLinkInformation has the
+// 2.4.41.2 FILE_RENAME_INFORMATION_TYPE_2, the form for SMB2; 2.4.27.2 FileLinkInformation has the
 // same.
 struct FileRenameInformation {
     std::uint8_t replace_if_exists{0};
@@ -178,7 +180,7 @@ struct FileRenameInformation {
 };
 using FileLinkInformation = FileRenameInformation;
 
-// 2.4.43 FileRenameInformationEx, FileLinkInformationEx
+// FileRenameInformationEx, FileLinkInformationEx
 namespace rename_flags {
 inline constexpr std::uint32_t replace_if_exists = 0x00000001;
 inline constexpr std::uint32_t posix_semantics = 0x00000002;
@@ -240,7 +242,7 @@ struct FileAllocationInformation {
     }
 };
 
-// 2.4.13
+// 2.4.14
 struct FileEndOfFileInformation {
     std::int64_t end_of_file{0};
 
@@ -250,7 +252,7 @@ struct FileEndOfFileInformation {
     }
 };
 
-// 2.4.49
+// 2.4.48
 struct FileValidDataLengthInformation {
     std::int64_t valid_data_length{0};
 
@@ -260,7 +262,7 @@ struct FileValidDataLengthInformation {
     }
 };
 
-// 2.4.44, an entry of the list; alignment 8.
+// 2.4.47, an entry of the list; alignment 8.
 struct FileStreamInformation {
     std::uint64_t stream_size{0};
     std::uint64_t stream_allocation_size{0};
@@ -276,7 +278,7 @@ struct FileStreamInformation {
 };
 inline constexpr std::size_t stream_alignment = 8;
 
-// 2.4.15, an entry of the list; alignment 4.
+// 2.4.16, an entry of the list; alignment 4.
 struct FileFullEaInformation {
     std::uint8_t flags{0};
     Bytes ea_name;  // 8-bit characters, without the terminator
@@ -296,7 +298,7 @@ inline constexpr std::size_t ea_alignment = 4;
 inline constexpr std::size_t max_eas = 4096;
 inline constexpr std::uint8_t ea_flag_need_ea = 0x80;
 
-// 2.4.15.1 FILE_GET_EA_INFORMATION, an entry of the list; alignment 4.
+// 2.4.16.1 FILE_GET_EA_INFORMATION, an entry of the list; alignment 4.
 struct FileGetEaInformation {
     Bytes ea_name;
 
@@ -308,7 +310,7 @@ struct FileGetEaInformation {
     }
 };
 
-// 2.4.32
+// 2.4.36
 struct FilePipeInformation {
     std::uint32_t read_mode{0};        // 0 byte stream, 1 message
     std::uint32_t completion_mode{0};  // 0 wait, 1 do not
@@ -320,7 +322,7 @@ struct FilePipeInformation {
     }
 };
 
-// 2.4.33
+// 2.4.37
 struct FilePipeLocalInformation {
     std::uint32_t named_pipe_type{0};
     std::uint32_t named_pipe_configuration{0};
@@ -348,7 +350,7 @@ struct FilePipeLocalInformation {
     }
 };
 
-// 2.4.34
+// 2.4.38
 struct FilePipeRemoteInformation {
     std::uint64_t collect_data_time{0};
     std::uint32_t maximum_collection_count{0};
@@ -380,7 +382,7 @@ struct FileCompressionInformation {
     }
 };
 
-// 2.4.29
+// 2.4.33
 struct FileNetworkOpenInformation {
     FileTime creation_time{0};
     FileTime last_access_time{0};
@@ -415,7 +417,7 @@ struct FileAttributeTagInformation {
     }
 };
 
-// 2.4.23 FileHardLinkInformation: an entry of the list that follows the head; alignment 8.
+// FileHardLinkInformation: an entry of the list that follows the head; alignment 8.
 struct FileLinkEntryInformation {
     std::uint64_t parent_file_id{0};
     std::uint32_t file_name_length{0};  // in characters
@@ -447,7 +449,7 @@ struct FileHardLinkInformation {
     }
 };
 
-// 2.4.40
+// 2.4.46
 struct FileStandardLinkInformation {
     std::uint32_t number_of_accessible_links{0};
     std::uint32_t total_number_of_links{0};
@@ -464,7 +466,7 @@ struct FileStandardLinkInformation {
     }
 };
 
-// 2.4.26 FileIdInformation
+// 2.4.25
 struct FileIdInformation {
     std::uint64_t volume_serial_number{0};
     FileId128 file_id{};
@@ -516,7 +518,7 @@ struct FileCaseSensitiveInformation {
     }
 };
 
-// 2.1.3.1 FILE_OBJECTID_BUFFER_TYPE_1: FileObjectIdInformation (2.4.31) and
+// 2.1.3.1 FILE_OBJECTID_BUFFER_TYPE_1: FileObjectIdInformation (2.4.35) and
 // FSCTL_CREATE_OR_GET_OBJECT_ID.
 struct FileObjectIdBuffer {
     Guid object_id{};

@@ -267,7 +267,7 @@ struct SrvSnapshotArray {
     }
 };
 
-// [MS-FSCC] 2.3.69 FILE_SET_SPARSE_BUFFER; no input means true.
+// [MS-FSCC] 2.3 FSCTL_SET_SPARSE Request, FILE_SET_SPARSE_BUFFER; no input means true.
 struct FileSetSparseBuffer {
     std::uint8_t set_sparse{1};
 
@@ -277,7 +277,7 @@ struct FileSetSparseBuffer {
     }
 };
 
-// [MS-FSCC] 2.3.71
+// [MS-FSCC] 2.3 FSCTL_SET_ZERO_DATA Request
 struct FileZeroDataInformation {
     std::int64_t file_offset{0};
     std::int64_t beyond_final_zero{0};
@@ -289,7 +289,7 @@ struct FileZeroDataInformation {
     }
 };
 
-// [MS-FSCC] 2.3.52 request; the reply (2.3.53) is an array of them.
+// [MS-FSCC] 2.3 FSCTL_QUERY_ALLOCATED_RANGES Request; the reply is an array of them.
 struct FileAllocatedRangeBuffer {
     std::int64_t file_offset{0};
     std::int64_t length{0};
@@ -302,7 +302,7 @@ struct FileAllocatedRangeBuffer {
 };
 inline constexpr std::size_t allocated_range_size = 16;
 
-// [MS-FSCC] 2.3.14 reply, 2.3.67 request
+// [MS-FSCC] 2.3 FSCTL_GET_COMPRESSION Reply, FSCTL_SET_COMPRESSION Request
 struct CompressionState {
     static constexpr std::uint16_t none = 0;
     static constexpr std::uint16_t default_ = 1;
@@ -316,7 +316,7 @@ struct CompressionState {
     }
 };
 
-// [MS-FSCC] 2.3.20 reply, 2.3.73 request
+// [MS-FSCC] 2.3 FSCTL_GET_INTEGRITY_INFORMATION Reply, FSCTL_SET_INTEGRITY_INFORMATION Request
 struct IntegrityInformationBuffer {
     std::uint16_t checksum_algorithm{0};
     std::uint32_t flags{0};
@@ -333,7 +333,7 @@ struct IntegrityInformationBuffer {
     }
 };
 
-// [MS-FSCC] 2.3.9 SMB2_DUPLICATE_EXTENTS_DATA
+// [MS-FSCC] 2.3 FSCTL_DUPLICATE_EXTENTS_TO_FILE Request, SMB2_DUPLICATE_EXTENTS_DATA
 struct DuplicateExtentsData {
     std::uint64_t source_persistent_id{0};
     std::uint64_t source_volatile_id{0};
@@ -351,7 +351,7 @@ struct DuplicateExtentsData {
     }
 };
 
-// [MS-FSCC] 2.3.11.1
+// [MS-FSCC] 2.3 FILE_LEVEL_TRIM_RANGE
 struct FileLevelTrimRange {
     std::uint64_t offset{0};
     std::uint64_t length{0};
@@ -364,7 +364,7 @@ struct FileLevelTrimRange {
 };
 inline constexpr std::size_t max_trim_ranges = 4096;
 
-// [MS-FSCC] 2.3.11
+// [MS-FSCC] 2.3 FSCTL_FILE_LEVEL_TRIM Request
 struct FileLevelTrim {
     std::uint32_t key{0};
     std::vector<FileLevelTrimRange> ranges;
@@ -376,7 +376,7 @@ struct FileLevelTrim {
         w.elements(self.ranges, max_trim_ranges);
     }
 };
-// [MS-FSCC] 2.3.12
+// [MS-FSCC] 2.3 FSCTL_FILE_LEVEL_TRIM Reply
 struct FileLevelTrimOutput {
     std::uint32_t num_ranges_processed{0};
 
@@ -400,7 +400,7 @@ struct ReparseDataBuffer {
     }
 };
 
-// [MS-FSCC] 2.3.49
+// [MS-FSCC] 2.3 FSCTL_PIPE_WAIT Request
 struct PipeWait {
     std::uint64_t timeout{0};  // 100 ns
     std::uint8_t timeout_specified{0};
@@ -416,7 +416,7 @@ struct PipeWait {
     }
 };
 
-// [MS-FSCC] 2.3.46
+// [MS-FSCC] 2.3 FSCTL_PIPE_PEEK Reply
 struct PipePeekReply {
     std::uint32_t named_pipe_state{0};
     std::uint32_t read_data_available{0};
