@@ -54,7 +54,8 @@ class Link {
     // Bytes queued and not yet taken by the network; above send_high_water() the engine should pause_receive().
     virtual std::size_t send_queued() const = 0;
     virtual std::size_t send_high_water() const = 0;
-    // Back-pressure: no further on_message() until resume (at most one that was under way).
+    // Back-pressure: no further on_message() until resume (at most one that was under way).  resume_receive() never
+    // calls on_message() itself.
     virtual void pause_receive() = 0;
     virtual void resume_receive() = 0;
     // A longer message is protocol abuse and ends the connection.  64 KiB until a session is established.
@@ -96,6 +97,8 @@ struct Limits {
     std::size_t send_low_water{4U << 20};
     std::uint32_t close_flush_ms{2000};
     std::uint32_t send_stall_ms{60000};  // a peer that takes nothing for so long is cut off
+    // One that has begun a message must send all of it, or another MiB, within this time.
+    std::uint32_t receive_stall_ms{60000};
 };
 
 // Called on `link->loop()`'s thread for every accepted connection; the callee owns the link.
@@ -108,7 +111,7 @@ class Listener {
   public:
     virtual ~Listener() = default;
     virtual const Address& address() const = 0;
-    // Stops accepting; `closed` runs on the listener's loop when nothing refers to it any more.
+    // Any thread, once.  Stops accepting; `closed` runs on the listener's loop when nothing refers to it any more.
     virtual void stop(std::function<void()> closed) = 0;
 };
 
