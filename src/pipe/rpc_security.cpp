@@ -1,0 +1,194 @@
+#include "pipe/rpc_security.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include "auth/ntlm_crypto.h"
+#include "base/log.h"
+
+namespace smb3d::pipe::rpc {
+
+namespace {
+
+void put_u32(std::byte* to, std::uint32_t value) {
+    for (unsigned i = 0; i < 4; ++i) to[i] = static_cast<std::byte>(value >> (8 * i));
+}
+
+}  // namespace
+
+// OpenSSL keeps RC4 in its legacy provider, which need not be loadable; the cipher is a dozen
+// lines.
+Rc4::Rc4(Bytes key) {
+    for (unsigned i = 0; i < 256; ++i) state_[i] = static_cast<std::uint8_t>(i);
+    if (key.empty()) return;
+    unsigned j = 0;
+    for (unsigned i = 0; i < 256; ++i) {
+        j = (j + state_[i] + static_cast<unsigned>(key[i % key.size()])) & 0xFFU;
+        std::swap(state_[i], state_[j]);
+    }
+}
+
+void Rc4::apply(MutableBytes data) {
+    for (std::byte& byte : data) {
+        i_ = static_cast<std::uint8_t>(i_ + 1);
+        j_ = static_cast<std::uint8_t>(j_ + state_[i_]);
+        std::swap(state_[i_], state_[j_]);
+        byte ^= static_cast<std::byte>(state_[static_cast<std::uint8_t>(state_[i_] + state_[j_])]);
+    }
+}
+
+std::unique_ptr<NtlmProtection> NtlmProtection::create(std::uint32_t flags, Bytes session_key) {
+    using auth::ntlm::Direction;
+    if ((flags & auth::ntlm::negotiate_extended_session_security) == 0) return nullptr;
+    if ((flags & (auth::ntlm::negotiate_sign | auth::ntlm::negotiate_seal)) == 0) return nullptr;
+    auth::ntlm::Key key{};
+    if (session_key.size() != key.size()) return nullptr;
+    std::copy(session_key.begin(), session_key.end(), key.begin());
+
+    std::array<std::byte, 16> sign_keys[2];
+    std::array<std::byte, 16> seal_keys[2];
+    constexpr Direction directions[2] = {Direction::client_to_server, Direction::server_to_client};
+    for (unsigned i = 0; i < 2; ++i) {
+        const auto sign = auth::ntlm::sign_key(key, directions[i]);
+        const auto seal = auth::ntlm::seal_key(flags, key, directions[i]);
+        if (!sign || !seal) return nullptr;
+        sign_keys[i] = *sign;
+        seal_keys[i] = *seal;
+    }
+    const bool key_exchange = (flags & auth::ntlm::negotiate_key_exchange) != 0;
+    const bool may_seal = (flags & auth::ntlm::negotiate_seal) != 0;
+    std::unique_ptr<NtlmProtection> protection(new NtlmProtection(
+        NtlmProtection::Direction{sign_keys[0], Rc4(seal_keys[0]), 0},
+        NtlmProtection::Direction{sign_keys[1], Rc4(seal_keys[1]), 0}, key_exchange, may_seal));
+    OPENSSL_cleanse(seal_keys, sizeof seal_keys);
+    OPENSSL_cleanse(key.data(), key.size());
+    return protection;
+}
+
+// [MS-NLMP] 3.4.4.2: version, HMAC-MD5 over sequence number and message (first half, through RC4 if
+// keys were exchanged), sequence number.
+NtlmProtection::Signature NtlmProtection::sign(Direction& direction, Bytes message) {
+    Signature signature{};
+    std::array<std::byte, 4> sequence{};
+    put_u32(sequence.data(), direction.sequence);
+    std::vector<std::byte> input(sequence.begin(), sequence.end());
+    input.insert(input.end(), message.begin(), message.end());
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned digest_size = 0;
+    HMAC(EVP_md5(), direction.sign_key.data(), static_cast<int>(direction.sign_key.size()),
+         reinterpret_cast<const unsigned char*>(input.data()), input.size(), digest.data(),
+         &digest_size);
+    put_u32(signature.data(), 1);
+    std::memcpy(signature.data() + 4, digest.data(), 8);
+    if (key_exchange_) direction.stream.apply(MutableBytes(signature).subspan(4, 8));
+    std::copy(sequence.begin(), sequence.end(), signature.begin() + 12);
+    ++direction.sequence;
+    return signature;
+}
+
+NtlmProtection::Signature NtlmProtection::protect(MutableBytes signed_part, std::size_t sealed_at,
+                                                  std::size_t sealed_size) {
+    // [MS-NLMP] 3.4.3: the message goes through the stream before its checksum does, but the
+    // checksum is over the plain text.
+    const std::vector<std::byte> plain(signed_part.begin(), signed_part.end());
+    if (sealed_size != 0) send_.stream.apply(signed_part.subspan(sealed_at, sealed_size));
+    return sign(send_, plain);
+}
+
+bool NtlmProtection::verify(MutableBytes signed_part, std::size_t sealed_at,
+                            std::size_t sealed_size, Bytes signature) {
+    if (signature.size() != signature_size) return false;
+    if (sealed_size != 0) receive_.stream.apply(signed_part.subspan(sealed_at, sealed_size));
+    const Signature expected = sign(receive_, signed_part);
+    return CRYPTO_memcmp(expected.data(), signature.data(), expected.size()) == 0;
+}
+
+RpcSecurity::RpcSecurity(std::unique_ptr<auth::Exchange> exchange, const AuthVerifier& verifier)
+    : exchange_(std::move(exchange)),
+      type_(verifier.type),
+      level_(verifier.level),
+      context_id_(verifier.context_id) {}
+
+std::unique_ptr<RpcSecurity> RpcSecurity::begin(const auth::Authority* authority,
+                                                const AuthVerifier& verifier) {
+    // The exchange tells raw NTLMSSP from SPNEGO by the token.
+    const bool known = verifier.type == AuthType::spnego || verifier.type == AuthType::ntlmssp;
+    if (authority == nullptr || !known) return nullptr;
+    if (verifier.level < AuthLevel::connect || verifier.level > AuthLevel::privacy) return nullptr;
+    // [MS-RPCE] 2.2.1.1.8: no client sends this level here, it becomes `packet` before.
+    if (verifier.level == AuthLevel::call) return nullptr;
+    auto exchange = authority->begin(auth::Peer{});
+    if (!exchange) return nullptr;
+    return std::unique_ptr<RpcSecurity>(new RpcSecurity(std::move(exchange), verifier));
+}
+
+Result<std::vector<std::byte>> RpcSecurity::step(Bytes token) {
+    if (failed_ || complete_ || !exchange_) return fail(NtStatus::INVALID_PARAMETER);
+    auto step = exchange_->step(token);
+    if (!step) {
+        failed_ = true;
+        log::info(log::Component::pipe, "authentication of an RPC bind failed: {}",
+                  status_name(step.error()));
+        return fail(step.error());
+    }
+    if (!step->complete) return std::move(step->token);
+
+    identity_ = std::move(step->identity);
+    exchange_.reset();
+    if (protects()) {
+        protection_ = NtlmProtection::create(identity_.ntlm_flags, identity_.session_key);
+        if (!protection_ || (seals() && !protection_->may_seal())) {
+            failed_ = true;
+            return fail(NtStatus::ACCESS_DENIED);
+        }
+    }
+    OPENSSL_cleanse(identity_.session_key.data(), identity_.session_key.size());
+    identity_.session_key.clear();
+    complete_ = true;
+    return std::move(step->token);
+}
+
+bool RpcSecurity::open(MutableBytes pdu, std::size_t stub_at, const AuthVerifier& verifier) {
+    if (!complete_ || !protection_ || stub_at > verifier.trailer_at) return false;
+    const std::size_t stub_size = verifier.trailer_at - stub_at;  // with its padding
+    const std::size_t sealed = seals() ? stub_size : 0;
+    // [MS-RPCE] 2.2.2.3 PFC_SUPPORT_HEADER_SIGN: the signature is over headers and sec_trailer as
+    // well.
+    if (header_signing_) {
+        const auto all = pdu.first(verifier.trailer_at + auth_trailer_size);
+        return protection_->verify(all, stub_at, sealed, verifier.value);
+    }
+    return protection_->verify(pdu.subspan(stub_at, stub_size), 0, sealed, verifier.value);
+}
+
+void RpcSecurity::seal(std::vector<std::byte>& pdu, std::size_t stub_at) {
+    // [MS-RPCE] 2.2.2.12: the stub is padded so that the verifier is aligned.
+    const std::size_t pad = (auth_padding - (pdu.size() - stub_at) % auth_padding) % auth_padding;
+    pdu.resize(pdu.size() + pad);
+    const std::size_t trailer_at = pdu.size();
+    pdu.resize(trailer_at + auth_trailer_size);
+    pdu[trailer_at] = static_cast<std::byte>(type_);
+    pdu[trailer_at + 1] = static_cast<std::byte>(level_);
+    pdu[trailer_at + 2] = static_cast<std::byte>(pad);
+    put_u32(pdu.data() + trailer_at + 4, context_id_);
+    const std::size_t total = pdu.size() + NtlmProtection::signature_size;
+    pdu[8] = static_cast<std::byte>(total & 0xFF);
+    pdu[9] = static_cast<std::byte>(total >> 8);
+    pdu[10] = static_cast<std::byte>(NtlmProtection::signature_size);
+    pdu[11] = std::byte{0};
+
+    const std::size_t stub_size = trailer_at - stub_at;
+    const std::size_t sealed = seals() ? stub_size : 0;
+    const auto signature =
+        header_signing_
+            ? protection_->protect(pdu, stub_at, sealed)
+            : protection_->protect(MutableBytes(pdu).subspan(stub_at, stub_size), 0, sealed);
+    pdu.insert(pdu.end(), signature.begin(), signature.end());
+}
+
+}  // namespace smb3d::pipe::rpc

@@ -1,0 +1,111 @@
+// RpcSecurity: the security context of a pipe's bind: its authentication, then signatures and
+// sealing of each PDU.
+//
+// Spec: [MS-RPCE] 3.3.1.5.2 (security contexts), [MS-NLMP] 3.4 (message security with extended
+// session security). Thread: one call at a time, any thread. Lifetime: one bind's. Errors: false or
+// a status; what a client may know of it is for rpc.cpp to say.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "auth/authority.h"
+#include "pipe/rpc_pdu.h"
+#include "smb3d/status.h"
+
+namespace smb3d::pipe::rpc {
+
+// The RC4 key stream that [MS-NLMP] 3.4 keeps through a session, for one direction.
+class Rc4 {
+  public:
+    explicit Rc4(Bytes key);
+    void apply(MutableBytes data);
+
+  private:
+    std::array<std::uint8_t, 256> state_{};
+    std::uint8_t i_{0};
+    std::uint8_t j_{0};
+};
+
+// Per-message protection of NTLM with extended session security.
+class NtlmProtection {
+  public:
+    // nullptr if the flags do not allow it: without extended session security or a key there is no
+    // integrity.
+    static std::unique_ptr<NtlmProtection> create(std::uint32_t flags, Bytes session_key);
+
+    static constexpr std::size_t signature_size = 16;
+    using Signature = std::array<std::byte, signature_size>;
+
+    // As the server sends: `sealed` (within `signed_part`, or empty) is encrypted in place.  The
+    // signature covers `signed_part` as it was before that.
+    Signature protect(MutableBytes signed_part, std::size_t sealed_at, std::size_t sealed_size);
+    // As the server receives: decrypts in place, then compares.
+    bool verify(MutableBytes signed_part, std::size_t sealed_at, std::size_t sealed_size,
+                Bytes signature);
+    bool may_seal() const { return may_seal_; }
+
+  private:
+    struct Direction {
+        std::array<std::byte, 16> sign_key{};
+        Rc4 stream;
+        std::uint32_t sequence{0};
+    };
+    NtlmProtection(Direction receive, Direction send, bool key_exchange, bool may_seal)
+        : receive_(receive), send_(send), key_exchange_(key_exchange), may_seal_(may_seal) {}
+    Signature sign(Direction& direction, Bytes message);
+
+    Direction receive_;
+    Direction send_;
+    bool key_exchange_;
+    bool may_seal_;
+};
+
+class RpcSecurity {
+  public:
+    // nullptr if the type or level is none that this server knows.
+    static std::unique_ptr<RpcSecurity> begin(const auth::Authority* authority,
+                                              const AuthVerifier& verifier);
+
+    // The next leg; the token for the client.
+    Result<std::vector<std::byte>> step(Bytes token);
+
+    bool matches(const AuthVerifier& verifier) const {
+        return verifier.type == type_ && verifier.context_id == context_id_ &&
+               (verifier.level == level_);
+    }
+    AuthType type() const { return type_; }
+    AuthLevel level() const { return level_; }
+    std::uint32_t context_id() const { return context_id_; }
+    bool complete() const { return complete_; }
+    bool failed() const { return failed_; }
+    const std::shared_ptr<const Caller>& caller() const { return identity_.caller; }
+    // True if requests and answers carry signatures.
+    bool protects() const { return level_ > AuthLevel::call; }
+    bool seals() const { return level_ == AuthLevel::privacy; }
+    void set_header_signing(bool on) { header_signing_ = on; }
+
+    // Checks a request PDU, and decrypts its stub in place.  `pdu` is the whole PDU, `stub_at`
+    // where its stub begins.
+    bool open(MutableBytes pdu, std::size_t stub_at, const AuthVerifier& verifier);
+    // Appends padding, sec_trailer and signature to a PDU that so far ends with its stub, and seals
+    // it.
+    void seal(std::vector<std::byte>& pdu, std::size_t stub_at);
+
+  private:
+    RpcSecurity(std::unique_ptr<auth::Exchange> exchange, const AuthVerifier& verifier);
+
+    std::unique_ptr<auth::Exchange> exchange_;
+    AuthType type_;
+    AuthLevel level_;
+    std::uint32_t context_id_;
+    bool header_signing_{false};
+    bool complete_{false};
+    bool failed_{false};
+    auth::Identity identity_;
+    std::unique_ptr<NtlmProtection> protection_;
+};
+
+}  // namespace smb3d::pipe::rpc
