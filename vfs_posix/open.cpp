@@ -1,0 +1,302 @@
+// PosixShare::open: existing files from the kernel's caches on the loop, the rest on a worker.
+#include <algorithm>
+#include <cerrno>
+
+#include <sys/stat.h>
+
+#include "vfs_posix/errno_map.h"
+#include "vfs_posix/file.h"
+#include "vfs_posix/job.h"
+#include "vfs_posix/share.h"
+
+namespace smb3d::vfs_posix {
+namespace {
+
+using vfs::Disposition;
+using vfs::OpenReply;
+using vfs::OpenRequest;
+using vfs::WantKind;
+
+// A name that comes and goes while we look (or a dangling link, which never becomes what is asked
+// for).
+constexpr int open_attempts = 8;
+
+bool wants_data(const OpenRequest& request) {
+    return (request.access & (vfs::access_read_data | vfs::access_write_data)) != 0;
+}
+
+std::uint64_t data_flags(std::uint32_t access) {
+    const bool reads = (access & vfs::access_read_data) != 0;
+    const bool writes = (access & vfs::access_write_data) != 0;
+    // O_NONBLOCK: neither a FIFO nor somebody's lease may hold a thread up.
+    return static_cast<std::uint64_t>(writes ? (reads ? O_RDWR : O_WRONLY) : O_RDONLY) |
+           O_NONBLOCK | O_NOCTTY;
+}
+
+}  // namespace
+
+void PosixShare::open(const vfs::OpContext& context, const OpenRequest& request,
+                      vfs::Done<OpenReply> done) {
+    if (context.loop != nullptr && !traits_.remote && request.disposition != Disposition::create) {
+        if (auto result = open_cached(context, request)) return done(std::move(*result));
+    }
+    run_blocking(context, done,
+                 [this, &context, &request] { return open_blocking(context, request); });
+}
+
+// What the kernel's dentry cache answers without waiting; nullopt: ask a worker.
+std::optional<Result<OpenReply>> PosixShare::open_cached(const vfs::OpContext& context,
+                                                         const OpenRequest& request) {
+    if (Result<void> worn = wear(context); !worn) return Result<OpenReply>(fail(worn.error()));
+    auto path = resolver_.disk_path(request.path);
+    if (!path) return Result<OpenReply>(fail(path.error()));
+    Opened opened = open_existing(*path, request, Blocking::never);
+    if (opened.fd) return finish_open(std::move(opened), std::move(*path), request, false);
+    if (errno == ENOENT && request.disposition == Disposition::open && missing_for_sure(request)) {
+        return Result<OpenReply>(fail(NtStatus::OBJECT_NAME_NOT_FOUND));
+    }
+    return std::nullopt;
+}
+
+bool PosixShare::missing_for_sure(const OpenRequest& request) {
+    const SplitPath split = split_path(request.path);
+    const std::optional<Parent> parent = resolver_.open_parent_cached(split.parent);
+    if (!parent) return false;
+    return !resolver_.worth_searching(split.leaf, request.exact_case) ||
+           resolver_.known_absent(*parent, split.leaf);
+}
+
+Result<OpenReply> PosixShare::open_blocking(const vfs::OpContext& context,
+                                            const OpenRequest& request) {
+    SMB3D_TRY(wear(context));
+    for (int attempt = 0; attempt < open_attempts; ++attempt) {
+        if (auto result = open_attempt(request)) return std::move(*result);
+    }
+    // Something has the name but cannot be opened: a link to nowhere that we will not create
+    // through.
+    return fail(NtStatus::ACCESS_DENIED);
+}
+
+// One look at the tree; nullopt if it changed under us.
+std::optional<Result<OpenReply>> PosixShare::open_attempt(const OpenRequest& request) {
+    auto path = resolver_.disk_path(request.path);
+    if (!path) return Result<OpenReply>(fail(path.error()));
+    if (request.disposition != Disposition::create) {
+        Opened opened = open_existing(*path, request, Blocking::may);
+        if (opened.fd) return finish_open(std::move(opened), std::move(*path), request, false);
+        if (!is_missing(errno)) return open_failed(errno, *path, request);
+        if (errno == ENOTDIR && request.kind == WantKind::directory) {
+            // Either the last component is a file, or a parent is.
+            auto result = open_failed(ENOTDIR, *path, request);
+            if (result.error() == NtStatus::NOT_A_DIRECTORY) return result;
+        }
+    }
+    const SplitPath split = split_path(request.path);
+    if (split.leaf.empty()) {
+        return Result<OpenReply>(fail(request.disposition == Disposition::create
+                                          ? NtStatus::OBJECT_NAME_COLLISION
+                                          : NtStatus::OBJECT_NAME_NOT_FOUND));
+    }
+    auto parent = resolver_.open_parent(split.parent, request.exact_case);
+    if (!parent) return Result<OpenReply>(fail(parent.error()));
+    if (resolver_.worth_searching(split.leaf, request.exact_case)) {
+        const std::optional<std::string> name = resolver_.real_name(*parent, split.leaf);
+        if (name) return open_found(*parent, *name, request);
+    } else if (parent->path != split_path(*path).parent &&
+               request.disposition != Disposition::create) {
+        // The parent's case differed, so the first try said nothing about this name.
+        auto leaf = resolver_.disk_name(split.leaf);
+        if (!leaf) return Result<OpenReply>(fail(leaf.error()));
+        struct ::stat st {};
+        if (::fstatat(parent->fd.get(), leaf->c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0) {
+            return open_found(*parent, *leaf, request);
+        }
+    }
+    if (request.disposition == Disposition::open) {
+        return Result<OpenReply>(fail(NtStatus::OBJECT_NAME_NOT_FOUND));
+    }
+    return create_new(*parent, split.leaf, request);
+}
+
+// An entry that the directory is known to have, perhaps in another case than asked for.
+std::optional<Result<OpenReply>> PosixShare::open_found(Parent& parent, const std::string& name,
+                                                        const OpenRequest& request) {
+    std::string path = join_path(parent.path, name);
+    if (request.disposition != Disposition::create) {
+        Opened opened = open_existing(path, request, Blocking::may);
+        if (opened.fd) return finish_open(std::move(opened), std::move(path), request, false);
+        if (errno == ENOTDIR) return open_failed(ENOTDIR, path, request);
+        if (!is_missing(errno)) return open_failed(errno, path, request);
+    }
+    struct ::stat st {};
+    if (::fstatat(parent.fd.get(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) {
+        resolver_.cache().forget(parent.key);  // gone meanwhile
+        return std::nullopt;
+    }
+    switch (request.disposition) {
+        case Disposition::create:
+            return Result<OpenReply>(fail(NtStatus::OBJECT_NAME_COLLISION));
+        case Disposition::open_or_create:
+            return Result<OpenReply>(fail(NtStatus::ACCESS_DENIED));
+        case Disposition::open:
+            break;
+    }
+    // A link that leads nowhere or out of the share: as if it was not there (CVE-2021-44141).
+    return Result<OpenReply>(fail(NtStatus::OBJECT_NAME_NOT_FOUND));
+}
+
+// Opens with the least that serves: O_PATH for attributes, a readable descriptor for listing, else
+// what is asked for. On failure errno tells why.
+Opened PosixShare::open_existing(const std::string& path, const OpenRequest& request,
+                                 Blocking blocking) const {
+    const std::uint64_t follow = request.open_reparse_point ? O_NOFOLLOW : 0;
+    const bool reads = (request.access & vfs::access_read_data) != 0;
+    const auto open = [&](std::uint64_t flags, bool path_only, bool writable) {
+        return Opened{resolver_.open_below(path, flags, blocking), path_only, writable};
+    };
+    const auto open_directory = [&] {
+        if (reads) return open(O_RDONLY | O_DIRECTORY | O_NONBLOCK | follow, false, false);
+        return open(O_PATH | O_DIRECTORY | follow, true, false);
+    };
+    if (request.kind == WantKind::directory) return open_directory();
+    if (!wants_data(request)) return open(O_PATH | follow, true, false);
+    const bool writes = (request.access & vfs::access_write_data) != 0;
+    Opened opened = open(data_flags(request.access) | follow, false, writes);
+    if (opened.fd) return opened;
+    // [open(2)] EISDIR: a directory opened for writing, which to a client means to create files in
+    // it.
+    if (errno == EISDIR && request.kind == WantKind::any) return open_directory();
+    if (errno == ELOOP && request.open_reparse_point) return open(O_PATH | follow, true, false);
+    return opened;
+}
+
+Result<OpenReply> PosixShare::open_failed(int error, const std::string& path,
+                                          const OpenRequest& request) const {
+    if (error == ENOTDIR && request.kind == WantKind::directory) {
+        // [MS-FSA] 2.1.5.1: STATUS_NOT_A_DIRECTORY if it is the last component that is none.
+        if (resolver_.open_below(path, O_PATH, Blocking::may)) {
+            return fail(NtStatus::NOT_A_DIRECTORY);
+        }
+        return fail(NtStatus::OBJECT_PATH_NOT_FOUND);
+    }
+    // A lease that another server holds on the file and is asked to give up.
+    if (error == EAGAIN) return fail(NtStatus::SHARING_VIOLATION);
+    return fail_errno(error);
+}
+
+Result<OpenReply> PosixShare::finish_open(Opened&& opened, std::string path_on_disk,
+                                          const OpenRequest& request, bool created) {
+    const std::string_view name = split_path(path_on_disk).leaf;
+    auto stat = stat_fd(opened.fd.get(), opened.path_only, name);
+    if (!stat) return fail(stat.error());
+    const bool directory = stat->kind == vfs::FileKind::directory;
+    if (directory && request.kind == WantKind::file) return fail(NtStatus::FILE_IS_A_DIRECTORY);
+    if (!directory && request.kind == WantKind::directory) return fail(NtStatus::NOT_A_DIRECTORY);
+    // Devices, FIFOs and sockets can be seen and removed, but not used.
+    if (stat->kind == vfs::FileKind::other && !opened.path_only) {
+        return fail(NtStatus::ACCESS_DENIED);
+    }
+    OpenReply reply;
+    reply.stat = *stat;
+    reply.path = resolver_.client_path(path_on_disk);
+    reply.created = created;
+    FileTraits traits;
+    traits.kind = stat->kind;
+    traits.path_only = opened.path_only;
+    traits.writable = opened.writable && !directory;
+    traits.access = request.access;
+    traits.write_through = request.write_through;
+    reply.file = std::make_shared<PosixFile>(shared_from_this(), std::move(opened.fd), traits,
+                                             std::move(path_on_disk));
+    return reply;
+}
+
+// ---- creation
+// -----------------------------------------------------------------------------------------------------
+
+// nullopt: somebody else was faster.
+std::optional<Result<OpenReply>> PosixShare::create_new(Parent& parent, std::string_view leaf,
+                                                        const OpenRequest& request) {
+    if (options_.read_only) return Result<OpenReply>(fail(NtStatus::MEDIA_WRITE_PROTECTED));
+    auto name = resolver_.disk_name(leaf);
+    if (!name) return Result<OpenReply>(fail(name.error()));
+    const bool directory = request.kind == WantKind::directory;
+    DirectoryChange change(resolver_.cache(), parent);
+    Opened opened =
+        directory ? make_directory(parent, *name, request) : make_file(parent, *name, request);
+    if (!opened.fd) {
+        if (errno != EEXIST) return Result<OpenReply>(fail_errno());
+        if (request.disposition == Disposition::create) {
+            return Result<OpenReply>(fail(NtStatus::OBJECT_NAME_COLLISION));
+        }
+        return std::nullopt;
+    }
+    change.added(*name);
+    if (Result<void> dressed = dress_created(opened, request); !dressed) {
+        ::unlinkat(parent.fd.get(), name->c_str(), directory ? AT_REMOVEDIR : 0);
+        change.removed(*name);
+        return Result<OpenReply>(fail(dressed.error()));
+    }
+    return finish_open(std::move(opened), join_path(parent.path, *name), request, true);
+}
+
+Opened PosixShare::make_file(const Parent& parent, const std::string& name,
+                             const OpenRequest& request) const {
+    // O_EXCL makes `created` certain and follows no link.
+    const bool writes = (request.access & vfs::access_write_data) != 0;
+    const std::uint64_t flags = O_CREAT | O_EXCL | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK |
+                                static_cast<std::uint64_t>(writes ? O_RDWR : O_RDONLY);
+    return {UniqueFd(openat2(parent.fd.get(), name.c_str(), flags, options_.file_mode & 07777,
+                             RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS)),
+            false, writes};
+}
+
+Opened PosixShare::make_directory(const Parent& parent, const std::string& name,
+                                  const OpenRequest& request) const {
+    if (::mkdirat(parent.fd.get(), name.c_str(), options_.directory_mode & 07777) != 0) return {};
+    constexpr std::uint64_t resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS;
+    const bool reads = (request.access & vfs::access_read_data) != 0;
+    const std::uint64_t mode = reads ? O_RDONLY : O_PATH;
+    return {UniqueFd(openat2(parent.fd.get(), name.c_str(), mode | O_DIRECTORY | O_NOFOLLOW, 0,
+                             resolve)),
+            !reads, false};
+}
+
+// Attributes and reserved space of a file that was just made.
+Result<void> PosixShare::dress_created(const Opened& opened, const OpenRequest& request) {
+    const bool directory = request.kind == WantKind::directory;
+    struct ::statx st {};
+    if (::statx(opened.fd.get(), "", AT_EMPTY_PATH, stat_mask, &st) != 0) return fail_errno();
+    if (!directory && request.create_allocation > 0 && opened.writable) {
+        const auto size =
+            static_cast<off_t>(std::min<std::uint64_t>(request.create_allocation, INT64_MAX));
+        if (::fallocate(opened.fd.get(), FALLOC_FL_KEEP_SIZE, 0, size) != 0 &&
+            (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)) {
+            return fail(NtStatus::DISK_FULL);
+        }
+    }
+    if (options_.store_dos_attributes && traits_.user_xattrs) store_created(opened, request, st);
+    if (directory && ::statx(opened.fd.get(), "", AT_EMPTY_PATH, stat_mask, &st) == 0) {
+        resolver_.cache().install_empty(key_of(st), stamp_of(st));
+    }
+    return {};
+}
+
+void PosixShare::store_created(const Opened& opened, const OpenRequest& request,
+                               const struct ::statx& st) const {
+    const bool directory = request.kind == WantKind::directory;
+    // [MS-FSA] 2.1.5.1.1: a new file has FILE_ATTRIBUTE_ARCHIVE.
+    std::uint32_t attributes = request.create_attributes & kept_attributes(directory);
+    attributes &= ~attribute_sparse;
+    if (!directory) attributes |= attribute_archive;
+    const bool has_birth_time = (st.stx_mask & STATX_BTIME) != 0;
+    if (attributes == 0 && has_birth_time) return;  // what the inode implies
+    DosAttrib dos;
+    dos.attributes = attributes | (directory ? attribute_directory : 0U);
+    dos.creation_time = to_file_time(has_birth_time ? st.stx_btime : st.stx_mtime);
+    const auto value = build_dos_attrib(dos);
+    // Without room for it the file is still the file that was asked for.
+    set_xattr(opened.fd.get(), opened.path_only, dos_attrib_name, value.data(), value.size());
+}
+
+}  // namespace smb3d::vfs_posix

@@ -1,0 +1,208 @@
+#include "vfs_posix/share.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include <fmt/core.h>
+#include <linux/magic.h>
+#include <sys/statvfs.h>
+#include <sys/vfs.h>
+
+#include "vfs_posix/errno_map.h"
+#include "vfs_posix/job.h"
+
+namespace smb3d::vfs_posix {
+namespace {
+
+// [statfs(2)] File systems whose metadata is not in this machine, or in another process of it.
+bool is_remote(std::int64_t type) {
+    constexpr std::int64_t magics[] = {NFS_SUPER_MAGIC,
+                                       0x65735546 /* FUSE */,
+                                       0xFF534D42 /* CIFS */,
+                                       0xFE534D42 /* SMB2 */,
+                                       0x00C36400 /* CEPH */,
+                                       V9FS_MAGIC,
+                                       AFS_SUPER_MAGIC,
+                                       CODA_SUPER_MAGIC,
+                                       OCFS2_SUPER_MAGIC,
+                                       0x01161970 /* GFS2 */,
+                                       0x0BD00BD0 /* LUSTRE */};
+    return std::ranges::find(magics, type) != std::end(magics);
+}
+
+FileSystemTraits probe(int root) {
+    FileSystemTraits traits;
+    struct ::statfs fs {};
+    if (::fstatfs(root, &fs) == 0) traits.remote = is_remote(static_cast<std::int64_t>(fs.f_type));
+    struct ::statvfs vfs_info {};
+    if (::fstatvfs(root, &vfs_info) == 0) traits.read_only = (vfs_info.f_flag & ST_RDONLY) != 0;
+    char value[dos_attrib_max_size];
+    traits.user_xattrs =
+        get_xattr(root, true, dos_attrib_name, value, sizeof(value)) >= 0 || errno != EOPNOTSUPP;
+    struct ::statx st {};
+    if (::statx(root, "", AT_EMPTY_PATH, stat_mask, &st) == 0) {
+        traits.birth_time = (st.stx_mask & STATX_BTIME) != 0;
+    }
+    return traits;
+}
+
+std::optional<DosAttrib> parsed(const char* value, ssize_t size) {
+    if (size < 0) return std::nullopt;
+    return parse_dos_attrib(
+        Bytes(reinterpret_cast<const std::byte*>(value), static_cast<std::size_t>(size)));
+}
+
+vfs::FileKind kind_of(std::uint32_t mode) {
+    switch (mode & S_IFMT) {
+        case S_IFREG:
+            return vfs::FileKind::file;
+        case S_IFDIR:
+            return vfs::FileKind::directory;
+        case S_IFLNK:
+            return vfs::FileKind::symlink;
+        default:
+            return vfs::FileKind::other;
+    }
+}
+
+}  // namespace
+
+std::expected<std::shared_ptr<vfs::Share>, std::string> make_posix_share(const std::string& path,
+                                                                         PosixOptions options) {
+    UniqueFd root(openat2(AT_FDCWD, path.c_str(), O_PATH | O_DIRECTORY, 0, 0));
+    if (!root && errno == ENOSYS) {
+        return std::unexpected(
+            "the kernel has no openat2 (Linux 5.12 or newer is needed), or a seccomp filter "
+            "forbids it");
+    }
+    if (!root) {
+        return std::unexpected(fmt::format("cannot open '{}': {}", path, std::strerror(errno)));
+    }
+    // [openat2(2)] EINVAL: a RESOLVE flag that this kernel does not know.
+    UniqueFd probe_fd(openat2(root.get(), ".", O_PATH | O_DIRECTORY, 0,
+                              RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_CACHED));
+    if (!probe_fd && errno == EINVAL) {
+        return std::unexpected(
+            "the kernel's openat2 lacks RESOLVE_CACHED (Linux 5.12 or newer is needed)");
+    }
+    const FileSystemTraits traits = probe(root.get());
+    return std::make_shared<PosixShare>(std::move(root), std::move(options), traits);
+}
+
+PosixShare::PosixShare(UniqueFd root, PosixOptions options, FileSystemTraits traits)
+    : options_(std::move(options)), traits_(traits), resolver_(std::move(root), options_) {}
+
+vfs::Capabilities PosixShare::capabilities() const {
+    vfs::Capabilities out;
+    out.case_insensitive = !options_.case_sensitive;
+    out.read_only = options_.read_only || traits_.read_only;
+    out.dos_attributes = options_.store_dos_attributes && traits_.user_xattrs;
+    return out;
+}
+
+Result<void> PosixShare::wear(const vfs::OpContext& context) const {
+    if (!can_switch_identity()) return {};
+    if (options_.force_user) {
+        const ForcedIdentity& forced = *options_.force_user;
+        return vfs_posix::wear({forced.uid, forced.gid, forced.groups});
+    }
+    if (context.caller == nullptr) return fail(NtStatus::ACCESS_DENIED);
+    return vfs_posix::wear({context.caller->uid, context.caller->gid, context.caller->groups});
+}
+
+std::optional<DosAttrib> PosixShare::read_dos_attrib(int fd, bool path_only) const {
+    if (!options_.store_dos_attributes || !traits_.user_xattrs) return std::nullopt;
+    char value[dos_attrib_max_size];
+    ssize_t size = get_xattr(fd, path_only, dos_attrib_name, value, sizeof(value));
+    if (size < 0 && errno == EACCES) {
+        const AsRoot root;
+        if (root.ok()) size = get_xattr(fd, path_only, dos_attrib_name, value, sizeof(value));
+    }
+    return parsed(value, size);
+}
+
+std::optional<DosAttrib> PosixShare::read_dos_attrib_at(int directory, const char* name) const {
+    if (!options_.store_dos_attributes || !traits_.user_xattrs) return std::nullopt;
+    char value[dos_attrib_max_size];
+    ssize_t size = get_xattr_at(directory, name, dos_attrib_name, value, sizeof(value));
+    if (size < 0 && errno == EACCES) {
+        const AsRoot root;
+        if (root.ok()) size = get_xattr_at(directory, name, dos_attrib_name, value, sizeof(value));
+    }
+    return parsed(value, size);
+}
+
+vfs::FileStat PosixShare::make_stat(const struct ::statx& st, const std::optional<DosAttrib>& dos,
+                                    std::string_view name) const {
+    vfs::FileStat out;
+    out.id = id_of(st);
+    out.kind = kind_of(st.stx_mode);
+    const bool directory = out.kind == vfs::FileKind::directory;
+    if (dos && dos->attributes) out.attributes = *dos->attributes & kept_attributes(directory);
+    if (directory) out.attributes |= attribute_directory;
+    if (out.kind == vfs::FileKind::symlink) {
+        out.attributes |= attribute_reparse_point;
+        out.reparse_tag = reparse_tag_symlink;
+    }
+    if (options_.hide_dot_files && name.size() > 1 && name[0] == '.' && name != "..") {
+        out.attributes |= attribute_hidden;
+    }
+    if (out.attributes == 0) out.attributes = attribute_normal;
+
+    out.last_access_time = to_file_time(st.stx_atime);
+    out.last_write_time = to_file_time(st.stx_mtime);
+    out.change_time = to_file_time(st.stx_ctime);
+    if (dos && dos->creation_time) {
+        out.creation_time = *dos->creation_time;
+    } else if ((st.stx_mask & STATX_BTIME) != 0) {
+        out.creation_time = to_file_time(st.stx_btime);
+    } else {
+        out.creation_time = std::min(out.last_write_time, out.change_time);
+    }
+    if (out.kind == vfs::FileKind::file) {
+        out.end_of_file = st.stx_size;
+        out.allocation_size = st.stx_blocks * 512;
+    }
+    out.links = st.stx_nlink;
+    out.uid = st.stx_uid;
+    out.gid = st.stx_gid;
+    out.mode = st.stx_mode;
+    return out;
+}
+
+Result<vfs::FileStat> PosixShare::stat_fd(int fd, bool path_only, std::string_view name) const {
+    struct ::statx st {};
+    if (::statx(fd, "", AT_EMPTY_PATH, stat_mask, &st) != 0) return fail_errno();
+    std::optional<DosAttrib> dos;
+    if (S_ISREG(st.stx_mode) || S_ISDIR(st.stx_mode)) dos = read_dos_attrib(fd, path_only);
+    return make_stat(st, dos, name);
+}
+
+void PosixShare::volume_info(const vfs::OpContext& context, vfs::Done<vfs::VolumeInfo> done) {
+    if (!traits_.remote) return done(volume_blocking());
+    run_blocking(context, done, [this] { return volume_blocking(); });
+}
+
+Result<vfs::VolumeInfo> PosixShare::volume_blocking() const {
+    struct ::statvfs fs {};
+    if (::fstatvfs(resolver_.root(), &fs) != 0) return fail_errno();
+    struct ::statx st {};
+    if (::statx(resolver_.root(), "", AT_EMPTY_PATH, stat_mask, &st) != 0) return fail_errno();
+    constexpr std::uint32_t sector = 512;
+    vfs::VolumeInfo out;
+    const std::uint64_t unit = fs.f_frsize >= sector ? fs.f_frsize : sector;
+    out.bytes_per_sector = sector;
+    out.sectors_per_unit = static_cast<std::uint32_t>(unit / sector);
+    out.total_units = fs.f_blocks;
+    out.free_units = fs.f_bfree;
+    out.caller_free_units = fs.f_bavail;
+    out.serial = fs.f_fsid;
+    out.creation_time =
+        to_file_time((st.stx_mask & STATX_BTIME) != 0 ? st.stx_btime : st.stx_ctime);
+    out.file_system_name = options_.file_system_name;
+    out.label = options_.volume_label;
+    return out;
+}
+
+}  // namespace smb3d::vfs_posix
