@@ -9,6 +9,7 @@
 #include <openssl/core_names.h>
 #include <openssl/params.h>
 
+#include "crypto/cmac.h"
 #include "crypto/context_pool.h"
 #include "crypto/key.h"
 #include "crypto/openssl_library.h"
@@ -17,10 +18,8 @@ namespace smb3d::crypto::detail {
 
 namespace {
 
-constexpr std::size_t aes_block = 16;
 constexpr std::size_t aes_128_key = 16;
 constexpr std::size_t most_at_once = std::size_t{1} << 30;  // OpenSSL counts in int
-using Block = std::array<unsigned char, aes_block>;
 
 const unsigned char* octets(Bytes bytes) {
     return reinterpret_cast<const unsigned char*>(bytes.data());
@@ -107,106 +106,18 @@ struct HmacContext {
     }
 };
 
-// [RFC 4493] AES-CMAC over AES-CBC: OpenSSL 3.0's own CMAC goes block by block through two layers,
-// which costs half of the speed, and how it is begun again with the same key differs between
-// versions.
 struct CmacContext {
-    CipherContext cbc;
-    Block k1{};
-    Block k2{};
-    Block held{};  // what may be the last block: it is treated differently
-    std::size_t held_size{0};
-    std::array<unsigned char, 4096>
-        ciphertext{};  // of no use but its last block, which `cbc` remembers
-
-    // [RFC 4493] 2.3: times x in GF(2^128).
-    static Block doubled(const Block& block) {
-        Block result{};
-        for (std::size_t i = 0; i < block.size(); ++i) {
-            const int next = i + 1 < block.size() ? block[i + 1] >> 7 : 0;
-            result[i] = static_cast<unsigned char>((block[i] << 1 | next) & 0xFF);
-        }
-        if ((block[0] & 0x80) != 0) result[15] ^= 0x87;
-        return result;
-    }
+    std::unique_ptr<Cmac> mac;
 
     static std::unique_ptr<CmacContext> make(Bytes key) {
-        const OpensslLibrary& library = OpensslLibrary::get();
         auto context = std::make_unique<CmacContext>();
-        const CipherContext ecb(::EVP_CIPHER_CTX_new());
-        context->cbc.reset(::EVP_CIPHER_CTX_new());
-        if (!ecb || !context->cbc || library.aes_128_ecb == nullptr ||
-            library.aes_128_cbc == nullptr) {
-            return nullptr;
-        }
-        Block block{};
-        int written = 0;
-        if (::EVP_EncryptInit_ex(ecb.get(), library.aes_128_ecb, nullptr, octets(key), nullptr) !=
-                1 ||
-            ::EVP_CIPHER_CTX_set_padding(ecb.get(), 0) != 1 ||
-            ::EVP_EncryptUpdate(ecb.get(), block.data(), &written, block.data(), aes_block) != 1 ||
-            ::EVP_EncryptInit_ex(context->cbc.get(), library.aes_128_cbc, nullptr, octets(key),
-                                 Block{}.data()) != 1 ||
-            ::EVP_CIPHER_CTX_set_padding(context->cbc.get(), 0) != 1) {
-            return nullptr;
-        }
-        context->k1 = doubled(block);
-        context->k2 = doubled(context->k1);
-        return context;
-    }
-    ~CmacContext() {
-        cleanse(std::as_writable_bytes(std::span(k1)));
-        cleanse(std::as_writable_bytes(std::span(k2)));
-    }
-
-    bool encrypt(const unsigned char* data, std::size_t size) {
-        int written = 0;
-        return ::EVP_EncryptUpdate(cbc.get(), ciphertext.data(), &written, data,
-                                   static_cast<int>(size)) == 1 &&
-               written == static_cast<int>(size);
-    }
-
-    bool update(Bytes part) {
-        if (part.empty()) return true;
-        const std::size_t room = aes_block - held_size;
-        if (part.size() <= room) {
-            std::memcpy(held.data() + held_size, part.data(), part.size());
-            held_size += part.size();
-            return true;
-        }
-        if (held_size > 0) {
-            std::memcpy(held.data() + held_size, part.data(), room);
-            if (!encrypt(held.data(), aes_block)) return false;
-            part = part.subspan(room);
-        }
-        while (part.size() > aes_block) {
-            const std::size_t whole = (part.size() - 1) / aes_block * aes_block;
-            const std::size_t now = std::min(whole, ciphertext.size());
-            if (!encrypt(octets(part), now)) return false;
-            part = part.subspan(now);
-        }
-        std::memcpy(held.data(), part.data(), part.size());
-        held_size = part.size();
-        return true;
+        context->mac = Cmac::create(key);
+        return context->mac ? std::move(context) : nullptr;
     }
 
     bool sign(std::span<const Bytes> message, const SigningFields&, Signature& signature) {
-        held_size = 0;
-        if (::EVP_EncryptInit_ex(cbc.get(), nullptr, nullptr, nullptr, Block{}.data()) != 1) {
-            return false;
-        }
-        if (!feed(message, [&](Bytes part) { return update(part); })) return false;
-        const Block& subkey = held_size == aes_block ? k1 : k2;
-        if (held_size < aes_block) {
-            held[held_size] = 0x80;
-            std::fill(held.begin() + static_cast<std::ptrdiff_t>(held_size) + 1, held.end(), 0);
-        }
-        for (std::size_t i = 0; i < aes_block; ++i) {
-            held[i] = static_cast<unsigned char>(held[i] ^ subkey[i]);
-        }
-        if (!encrypt(held.data(), aes_block)) return false;
-        std::memcpy(signature.data(), ciphertext.data(), aes_block);
-        return true;
+        return mac->begin() && feed(message, [&](Bytes part) { return mac->update(part); }) &&
+               mac->finish(signature);
     }
 };
 
@@ -255,9 +166,9 @@ struct GmacContext {
             return false;
         }
         int written = 0;
-        Block none{};
+        unsigned char none[16];
         return feed(message, [&](Bytes part) { return update(part); }) &&
-               ::EVP_EncryptFinal_ex(gcm.get(), none.data(), &written) == 1 &&
+               ::EVP_EncryptFinal_ex(gcm.get(), none, &written) == 1 &&
                ::EVP_CIPHER_CTX_ctrl(gcm.get(), EVP_CTRL_AEAD_GET_TAG,
                                      static_cast<int>(signature.size()), signature.data()) == 1;
     }
