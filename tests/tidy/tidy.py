@@ -1,0 +1,309 @@
+#!/usr/bin/env python3
+"""The house rules that a compiler does not check.
+
+    tests/tidy/tidy.py [--all] [--build DIR]
+
+Without --all: what needs no compiler (also a ctest).  --all adds clang-format, self-contained headers and
+clang-tidy.  Ends with "N passed, N failed, N skipped": one count a rule.
+"""
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+FOLDERS = ("include", "src", "vfs_posix", "transport", "tests")
+MAX_COLUMNS = 100
+MAX_LINES = 800
+MAX_FUNCTION = 70
+
+# What each folder may include of the others, besides itself and include/ (architecture, section 1).
+MAY_INCLUDE = {
+    "base": set(),
+    "loop": {"base"},
+    "dtyp": {"base"},
+    "crypto": {"base"},
+    "xca": {"base"},
+    "wire": {"base", "dtyp"},
+    "fscc": {"base", "dtyp", "wire"},
+    "auth": {"base", "dtyp", "crypto", "wire"},
+    "fsa": {"base", "dtyp"},
+    "pipe": {"base", "dtyp", "wire", "auth"},
+    "engine": {"base", "dtyp", "crypto", "xca", "wire", "fscc", "auth", "fsa"},
+    "daemon": {"base", "loop", "auth", "engine", "pipe", "vfs_posix", "transport"},
+    "ctl": {"base", "auth", "daemon"},
+}
+
+
+def sources(*suffixes):
+    """Files that git knows or would add, so that a build directory is never looked at."""
+    listed = subprocess.run(["git", "-C", TOP, "ls-files", "-co", "--exclude-standard", "-z"], check=True,
+                            capture_output=True).stdout.decode().split("\0")
+    return sorted(path for path in listed if path.endswith(suffixes) and os.path.isfile(os.path.join(TOP, path)))
+
+
+def code_files():
+    return [path for path in sources(".h", ".cpp") if path.split("/")[0] in FOLDERS]
+
+
+def read(path):
+    with open(os.path.join(TOP, path), encoding="utf-8", errors="replace") as file:
+        return file.read()
+
+
+def columns():
+    for path in code_files() + sources(".py", ".cmake", "CMakeLists.txt"):
+        limit = MAX_COLUMNS if path.endswith((".h", ".cpp")) else 120
+        for number, line in enumerate(read(path).splitlines(), 1):
+            if len(line) > limit:
+                yield f"{path}:{number}: {len(line)} columns, more than {limit}"
+
+
+def file_length():
+    for path in code_files():
+        lines = read(path).count("\n")
+        if lines > MAX_LINES:
+            yield f"{path}: {lines} lines, more than {MAX_LINES}: more than one thing lives in it"
+
+
+def blank_literals(text):
+    """Comments, strings and characters as blanks, so that braces and words in them do not count."""
+    pattern = re.compile(r'//[^\n]*|/\*.*?\*/|R"(\w*)\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|(?<![0-9a-fA-F])\'(?:\\.|[^\'\\\n])+\'',
+                         re.S)
+    return pattern.sub(lambda m: re.sub(r"[^\n]", " ", m[0]), text)
+
+
+def functions(text):
+    """(name, first line, number of lines) of function bodies: braces at namespace or class level that follow ')'."""
+    text = blank_literals(text)
+    stack = []
+    head = 0
+    for match in re.finditer(r"[{};]", text):
+        sign, at = match[0], match.start()
+        before = text[head:at]
+        if sign == "{":
+            outer_is_code = any(kind == "code" for kind, *_ in stack)
+            words = before.strip()
+            if outer_is_code:
+                stack.append(("inner",))
+            elif re.search(r"\b(namespace|class|struct|union|enum|extern)\b[^()]*$", words) or not words.endswith(")") and \
+                    not re.search(r"\)\s*(const|noexcept|override|final|mutable|->.*|requires.*|:.*|try|\s)*$", words, re.S):
+                stack.append(("scope",))
+            else:
+                name = re.search(r"([~\w:<>]+)\s*\(", words)
+                stack.append(("code", name[1] if name else "?", text.count("\n", 0, at) + 1))
+            head = at + 1
+        elif sign == "}":
+            if stack:
+                entry = stack.pop()
+                if entry[0] == "code":
+                    last = text.count("\n", 0, at) + 1
+                    yield entry[1], entry[2], last - entry[2] + 1
+            head = at + 1
+        else:
+            head = at + 1
+
+
+def function_length():
+    """Functions over 70 lines are listed in long_functions.txt with their length; the list may only shrink."""
+    allowed = {}
+    list_path = os.path.join(HERE, "long_functions.txt")
+    with open(list_path, encoding="utf-8") as file:
+        for line in file:
+            if line.strip() and not line.startswith("#"):
+                path, name, lines = line.split()
+                allowed[path, name] = int(lines)
+    found = {}
+    for path in code_files():
+        for name, first, lines in functions(read(path)):
+            if lines > MAX_FUNCTION:
+                found[path, name] = lines
+                if lines > allowed.get((path, name), MAX_FUNCTION):
+                    yield f"{path}:{first}: {name} has {lines} lines, more than {allowed.get((path, name), MAX_FUNCTION)}"
+    for (path, name), lines in allowed.items():
+        now = found.get((path, name), 0)
+        if now < lines:
+            yield f"long_functions.txt: {path} {name} has {now or 'no more than 70'} lines now: shorten the list"
+
+
+def include_direction():
+    for path in code_files():
+        parts = path.split("/")
+        if parts[0] == "tests":
+            continue
+        for number, line in enumerate(read(path).splitlines(), 1):
+            match = re.match(r'\s*#\s*include\s+"([^"]+)"', line)
+            if not match:
+                continue
+            target = match[1].split("/")[0]
+            if target == "smb3d" or "/" not in match[1]:
+                continue
+            if parts[0] == "src":
+                allowed = MAY_INCLUDE.get(parts[1])
+                if allowed is None:
+                    yield f"{path}: src/{parts[1]} is not in tidy's table of folders"
+                    break
+                if target != parts[1] and target not in allowed:
+                    yield f"{path}:{number}: src/{parts[1]} may not include {match[1]}"
+            elif parts[0] == "include":
+                yield f"{path}:{number}: include/ may include nothing but smb3d/ and the standard library"
+            elif not match[1].startswith("/".join(parts[:-1])) and target != parts[0]:
+                yield f"{path}:{number}: {parts[0]} may include smb3d/ and itself only, not {match[1]}"
+
+
+# (rule, folders, pattern, what to do, files that may)
+PATTERNS = (
+    ("bare mutex", ("src", "vfs_posix", "transport"), r"\bstd::(recursive_|shared_|timed_)?mutex\s+\w+",
+     "use Guarded of base/guarded.h", {"src/base/guarded.h", "vfs_posix/locked.h"}),
+    ("memcmp of secrets", ("src/crypto", "src/engine", "src/auth"), r"\b(std::)?memcmp\s*\(",
+     "compare tags and hashes with CRYPTO_memcmp, other bytes with std::ranges::equal", set()),
+    ("dead code", FOLDERS, r"^\s*#\s*if\s+0\b", "remove it: git remembers", set()),
+    ("thread-local state", ("src", "vfs_posix", "transport"), r"^\s*(static\s+)?thread_local\b",
+     "identity and state are arguments", {"src/base/guarded.cpp", "src/base/buffer_pool.cpp",
+                                          "vfs_posix/identity.cpp", "src/engine/task.cpp"}),
+    ("heavy header", ("include", "src", "vfs_posix", "transport"), r"#\s*include\s+<(iostream|regex)>",
+     "it costs every translation unit", set()),
+)
+
+
+def patterns():
+    for rule, folders, pattern, advice, exempt in PATTERNS:
+        for path in code_files():
+            if path in exempt or not path.startswith(tuple(folder + "/" for folder in folders)):
+                continue
+            for number, line in enumerate(blank_literals(read(path)).splitlines(), 1):
+                if re.search(pattern, line) and not (rule == "heavy header" and path.startswith("tests/")):
+                    yield f"{path}:{number}: {rule}: {advice}"
+
+
+def await_operands():
+    """GCC 12 destroys lambda and brace temporaries twice inside a co_await operand."""
+    for path in code_files():
+        text = blank_literals(read(path))
+        for match in re.finditer(r"\bco_await\b([^;]*)", text):
+            operand = match[1]
+            # An operand ends at the parenthesis that closes the condition it stands in.
+            depth = 0
+            for at, c in enumerate(operand):
+                depth += c in "([{"
+                depth -= c in ")]}"
+                if depth < 0:
+                    operand = operand[:at]
+                    break
+            if re.search(r"\[[^\]]*\]\s*(\([^()]*\)\s*)?(mutable\s*)?(->\s*\w+\s*)?\{", operand):
+                yield f"{path}:{text.count(chr(10), 0, match.start()) + 1}: a lambda inside a co_await operand"
+            elif re.search(r"[\w>(,]\s*\{[^}]", operand):
+                yield f"{path}:{text.count(chr(10), 0, match.start()) + 1}: a brace temporary inside a co_await operand"
+
+
+def host_names():
+    """No machine of ours, no mirror: names that only resolve somewhere."""
+    allowed = re.compile(r"(^|\.)(example(\.(com|net|org))?|invalid|localhost|local|test)$|microsoft\.com$|rfc-editor\.org$|"
+                         r"apache\.org$|systemd\.io$|freedesktop\.org$")
+    url = re.compile(r"\b(?:https?|ftp|ssh|git)://([A-Za-z0-9.-]+)")
+    for path in sources():
+        if os.path.getsize(os.path.join(TOP, path)) > 1 << 20 or path == "LICENSE":
+            continue
+        for number, line in enumerate(read(path).splitlines(), 1):
+            for match in url.finditer(line):
+                if not allowed.search(match[1]):
+                    yield f"{path}:{number}: the host name {match[1]}"
+
+
+def licence_of_headers():
+    for path in code_files():
+        if path.endswith(".h") and "#pragma once" not in read(path):
+            yield f"{path}: no #pragma once"
+
+
+def formatted():
+    files = code_files()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        chunks = [files[i::8] for i in range(8)]
+
+        def check(chunk):
+            if not chunk:
+                return []
+            done = subprocess.run(["clang-format", "--dry-run", "-Werror", *chunk], cwd=TOP, capture_output=True, text=True,
+                                  check=False)
+            return re.findall(r"^(\S+?):\d+:\d+: error", done.stderr, re.M)
+        for bad in pool.map(check, chunks):
+            for path in sorted(set(bad)):
+                yield f"{path}: run clang-format -i"
+
+
+def compile_commands(build):
+    path = os.path.join(TOP, build, "compile_commands.json")
+    if not os.path.exists(path):
+        return None
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
+
+
+def self_contained(_build):
+    headers = [path for path in code_files() if path.endswith(".h") and not path.startswith("tests/")]
+
+    def check(path):
+        done = subprocess.run(["g++", "-std=c++23", "-fsyntax-only", "-x", "c++", "-Wno-pragma-once-outside-header",
+                               "-DTOML_HEADER_ONLY=0", "-I", "include", "-I", "src", "-I", ".", path], cwd=TOP,
+                              capture_output=True, text=True, check=False)
+        return None if done.returncode == 0 else f"{path}: does not stand alone: {done.stderr.splitlines()[0]}"
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for problem in pool.map(check, headers):
+            if problem:
+                yield problem
+
+
+def clang_tidy(build):
+    """The checks of .clang-tidy, as errors, over the library's sources (tests excepted: they cost more than they give)."""
+    commands = compile_commands(build)
+    wanted = sorted({os.path.relpath(c["file"], TOP) for c in commands
+                     if os.path.relpath(c["file"], TOP).split("/")[0] in ("src", "vfs_posix", "transport")})
+
+    def check(path):
+        done = subprocess.run([shutil.which("clang-tidy-19") or "clang-tidy", "--quiet", "-p", build, path], cwd=TOP,
+                              capture_output=True, text=True, check=False)
+        return [line for line in done.stdout.splitlines() if re.search(r": (error|warning): ", line)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for problems in pool.map(check, wanted):
+            yield from sorted(set(problems))
+
+
+RULES = (columns, file_length, function_length, include_direction, patterns, await_operands, host_names,
+         licence_of_headers)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--all", action="store_true")
+    parser.add_argument("--only", help="one rule")
+    parser.add_argument("--build", default="build/asan", help="for clang-tidy: a clang build's directory")
+    arguments = parser.parse_args()
+    passed = failed = skipped = 0
+    rules = [(rule.__name__, rule) for rule in RULES]
+    if arguments.all or arguments.only:
+        rules += [("formatted", formatted), ("self_contained", lambda: self_contained(arguments.build)),
+                  ("clang_tidy", lambda: clang_tidy(arguments.build))]
+    for name, rule in rules:
+        if arguments.only and name != arguments.only:
+            continue
+        if name == "formatted" and not shutil.which("clang-format") or \
+                name == "clang_tidy" and compile_commands(arguments.build) is None:
+            print(f"{name}: skipped: clang-format or {arguments.build} is not there")
+            skipped += 1
+            continue
+        problems = list(rule())
+        for problem in problems:
+            print(problem)
+        print(f"{name}: {'ok' if not problems else f'{len(problems)} problem(s)'}", flush=True)
+        passed, failed = (passed + 1, failed) if not problems else (passed, failed + 1)
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed else 0
+
+
+sys.exit(main())
