@@ -1,0 +1,86 @@
+// FileDispositionInformation(Ex): [MS-FSA] 2.1.5.15.3.
+#include "engine/connection.h"
+#include "engine/file_access.h"
+#include "engine/info/set.h"
+#include "fscc/file_info.h"
+
+namespace smb3d::engine {
+
+namespace {
+
+// A directory may be deleted if it holds nothing; looked at through an open of its own, since the client's may be listing.
+Task<Result<bool>> is_empty(Call& call) {
+    vfs::OpenRequest request;
+    request.path = call.open->path();
+    request.kind = vfs::WantKind::directory;
+    request.access = vfs::access_read_data;
+    Pending<vfs::OpenReply> opening(call.loop());
+    call.tree->policy->backend->open(call.op(Lane::metadata), request, opening.done());
+    Result<vfs::OpenReply> opened = co_await opening;
+    if (!opened) co_return fail(opened.error());
+    vfs::ListRequest listing;
+    listing.restart = true;
+    listing.names_only = true;
+    listing.max_entries = 4;  // ".", ".." and one that counts
+    Pending<vfs::DirBatch> reading(call.loop());
+    opened->file->list(call.op(Lane::metadata), listing, reading.done());
+    const Result<vfs::DirBatch> batch = co_await reading;
+    Pending<void> closing(call.loop());
+    opened->file->close(call.op(Lane::metadata), closing.done());
+    const Result<void> closed = co_await closing;
+    static_cast<void>(closed);
+    if (!batch) co_return fail(batch.error());
+    for (const vfs::DirEntry& entry : batch->entries) {
+        if (entry.name != "." && entry.name != "..") co_return false;
+    }
+    co_return true;
+}
+
+Task<NtStatus> dispose(Call& call, fsa::Disposition disposition) {
+    if (!call.open->fsa) co_return NtStatus::INVALID_PARAMETER;
+    fsa::Open& open = *call.open->fsa;
+    if (disposition.remove) {
+        Pending<vfs::FileStat> asking(call.loop());
+        call.open->file->stat(call.op(Lane::metadata), asking.done());
+        const Result<vfs::FileStat> stat = co_await asking;
+        if (!stat) co_return stat.error();
+        disposition.attributes = stat->attributes;
+        Task<NtStatus> allowing = may_remove_name(call, call.open->path(), stat->uid);
+        const NtStatus allowed = co_await allowing;
+        if (allowed != NtStatus::SUCCESS) co_return allowed;
+        if (call.open->is_directory()) {
+            Task<Result<bool>> looking = is_empty(call);
+            const Result<bool> empty = co_await looking;
+            if (!empty) co_return empty.error();
+            disposition.directory_empty = *empty;
+        }
+    }
+    const Result<void> set = open.file().set_disposition(open, disposition);
+    co_return set ? NtStatus::SUCCESS : set.error();
+}
+
+Task<NtStatus> refuse(NtStatus status) { co_return status; }
+
+}  // namespace
+
+Task<NtStatus> set_disposition(Call& call, Bytes input) {
+    const auto info = wire::parse<fscc::FileDispositionInformation>(input);
+    if (!info) return refuse(info.error());
+    fsa::Disposition disposition;
+    disposition.remove = info->delete_pending != 0;
+    return dispose(call, disposition);
+}
+
+Task<NtStatus> set_disposition_ex(Call& call, Bytes input) {
+    const auto info = wire::parse<fscc::FileDispositionInformationEx>(input);
+    if (!info) return refuse(info.error());
+    fsa::Disposition disposition;
+    disposition.remove = (info->flags & fscc::disposition_flags::delete_) != 0;
+    disposition.posix = (info->flags & fscc::disposition_flags::posix_semantics) != 0;
+    disposition.on_close = (info->flags & fscc::disposition_flags::on_close) != 0;
+    disposition.ignore_readonly =
+        (info->flags & fscc::disposition_flags::ignore_readonly_attribute) != 0;
+    return dispose(call, disposition);
+}
+
+}  // namespace smb3d::engine
