@@ -344,6 +344,7 @@ Identity NtlmContext::identity() const {
     out.mechanism = "NTLMSSP";
     if (caller_ != nullptr && !caller_->guest && !caller_->anonymous) {
         out.session_key = copy_bytes(key_);
+        out.ntlm_flags = flags_;
     }
     return out;
 }
