@@ -281,6 +281,11 @@ void SizedBufferPool::drop_cached(bool all) {
 void SizedBufferPool::trim() { drop_cached(false); }
 void SizedBufferPool::flush() { drop_cached(true); }
 
+void SizedBufferPool::set_ceiling(std::size_t bytes) {
+    ceiling_.store(bytes, std::memory_order_relaxed);
+    if (total_.load(std::memory_order_relaxed) > bytes) flush();
+}
+
 BufferPoolStats SizedBufferPool::stats() const {
     BufferPoolStats stats;
     for (const Shard& each : *shards_) stats.cached += each.cache.lock()->bytes;

@@ -72,7 +72,7 @@ class SizedBufferPool final : public BufferPool {
     BufferPoolStats stats() const;
     std::size_t ceiling() const { return ceiling_.load(std::memory_order_relaxed); }
     // A lower ceiling holds for what comes; nothing in use is taken away.
-    void set_ceiling(std::size_t bytes) { ceiling_.store(bytes, std::memory_order_relaxed); }
+    void set_ceiling(std::size_t bytes);
 
   private:
     struct Block;

@@ -56,6 +56,7 @@ class LoopThread {
     LoopThread& operator=(const LoopThread&) = delete;
     ~LoopThread();  // stop() must have been called
 
+    // Returns when the loop runs.
     void start(EventLoop& loop, const std::string& name);
     // Asks the loop to end and waits for it.  May be called twice.
     void stop();

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <ctime>
+#include <future>
 
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -201,6 +202,7 @@ void LoopBase::recv_pooled(IoOp& op, int fd) {
 
 Bytes LoopBase::received(const IoOp& op) const {
     const OpState& state = state_of(op);
+    if (state.kind != OpKind::recv_pooled) return {};
     return {static_cast<const std::byte*>(state.memory), state.finished};
 }
 
@@ -257,6 +259,17 @@ void LoopThread::start(EventLoop& loop, const std::string& name) {
         set_up_thread(name);
         loop.run();
     });
+    // Returns when it runs: from then on in_loop_thread() is false here.
+    struct Running : Work {
+        std::shared_ptr<std::promise<void>> promise{std::make_shared<std::promise<void>>()};
+    } running;
+    running.run = [](Work* work) {
+        const auto promise = static_cast<Running*>(work)->promise;  // outlives the one who waits
+        promise->set_value();
+    };
+    const auto future = running.promise->get_future();
+    loop.post(running);
+    future.wait();
 }
 
 void LoopThread::stop() {

@@ -145,7 +145,11 @@ void Ring::recycle(unsigned id) {
     ::io_uring_buf_ring_advance(buffer_ring_, 1);
 }
 
-int Ring::enable() { return ::io_uring_enable_rings(&ring_); }
+// Not io_uring_enable_rings(): Debian 12's liburing.so does not export it.
+int Ring::enable() {
+    return ::io_uring_register(static_cast<unsigned>(ring_.ring_fd), IORING_REGISTER_ENABLE_RINGS,
+                               nullptr, 0);
+}
 
 void Ring::close() {
     if (open_) ::io_uring_queue_exit(&ring_);
