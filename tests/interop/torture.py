@@ -1,0 +1,67 @@
+"""smbtorture against a list of what must succeed: torture-expected.tsv may only get longer."""
+import os
+import sys
+import tempfile
+
+import case
+from case import Skip, expect, need, run, test
+from server import SECOND_USER, has_second_user
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+SHARED = os.path.join(os.path.dirname(TOP), "shared")
+EXPECTED = os.path.join(HERE, "torture-expected.tsv")
+SUITES = os.path.join(HERE, "torture-suites.txt")
+
+
+def expected_tests():
+    with open(EXPECTED, encoding="utf-8") as file:
+        return [line.split("\t")[0] for line in file if "\tsuccess" in line and not line.startswith("#")]
+
+
+def suites():
+    with open(SUITES, encoding="utf-8") as file:
+        return [line.split("#")[0].strip() for line in file if line.split("#")[0].strip()]
+
+
+@test("torture.expected")
+def torture(server):
+    tool = os.path.join(SHARED, "bin", "torture")
+    if not os.path.exists(tool):
+        raise Skip(f"{tool} is not there")
+    need("smbtorture")
+    expected = expected_tests()
+    # A suite that nothing is expected of costs time and proves nothing.
+    wanted = [s for s in suites() if any(e == s or e.startswith(s + ".") for e in expected)]
+    if not wanted:
+        raise Skip("torture-expected.tsv is empty")
+    folder = os.path.join(TOP, "build", "torture", f"{os.path.basename(server.build)}-{server.io}")
+    os.makedirs(folder, exist_ok=True)
+    command = [sys.executable, tool, "--server", "127.0.0.1", "--port", str(server.port), "--share", "test", "--user",
+               f"{server.user}%{server.password}", "--expect", EXPECTED, "--pid", str(server.process.pid),
+               "--out", os.path.join(folder, "results.tsv"), "--logs", folder, "--verbose"]
+    if has_second_user():
+        command += ["--extra-user", f"{SECOND_USER}%{server.second_password}"]
+    code, output = run(command + wanted, timeout=1800)
+    worse = [line for line in output.splitlines() if line.startswith("expected to succeed:")]
+    print("\n".join(output.splitlines()[-1:]))
+    # Each expected test counts; this one, of interop's own, stands for one of them.
+    case.EXTRA["passed"] += max(0, len(expected) - max(len(worse), 1))
+    case.EXTRA["failed"] += max(0, len(worse) - 1)
+    expect(code == 0, "\n".join(worse) or output[-3000:])
+
+
+def update(path):
+    """usage: torture.py RESULTS.tsv: adds the tests that succeeded to torture-expected.tsv."""
+    known = set(expected_tests())
+    with open(path, encoding="utf-8") as file:
+        known |= {line.split("\t")[0] for line in file if line.split("\t")[1:2] == ["success"]}
+    with tempfile.NamedTemporaryFile("w", dir=HERE, delete=False, encoding="utf-8") as file:
+        file.write("# test, outcome: what smbtorture 4.22 must find.  May only get longer.\n")
+        file.writelines(f"{name}\tsuccess\n" for name in sorted(known))
+    os.chmod(file.name, 0o644)
+    os.rename(file.name, EXPECTED)
+
+
+if __name__ == "__main__":
+    update(sys.argv[1])
