@@ -1,6 +1,9 @@
 #include "auth_fixture.h"
 
+#include <gtest/gtest.h>
+
 #include "auth/ntlm_crypto.h"
+#include "base/log.h"
 
 namespace smb3d::auth::test {
 
@@ -33,6 +36,12 @@ std::string to_hex(Bytes bytes) {
 }
 
 namespace {
+
+// Thousands of refused logons say so at level info.
+class Quiet : public ::testing::Environment {
+    void SetUp() override { log::set_level(log::Component::auth, log::Level::off); }
+};
+[[maybe_unused]] const auto* const quiet = ::testing::AddGlobalTestEnvironment(new Quiet);
 
 Account make_account(const char* name, std::uint32_t uid, bool disabled) {
     Account account;
