@@ -1,9 +1,11 @@
 // DirectoryWriter: the answer to a QUERY_DIRECTORY, written straight into the reply's buffer.
 //
 // Purpose: one writer for every FileXxxDirectoryInformation class; nothing is allocated for an
-// entry. Spec: [MS-FSCC] 2.4.8, 2.4.10, 2.4.14, 2.4.17 ff., 2.4.28; [MS-FSA] 2.1.5.6.3. Thread:
-// one.  Lifetime: writes into the caller's memory. Errors: create() INVALID_INFO_CLASS,
-// INFO_LENGTH_MISMATCH (the buffer cannot hold an entry's fixed part).
+//   entry.
+// Spec: [MS-FSCC] 2.4.8, 2.4.10, 2.4.15, 2.4.17 to 2.4.23, 2.4.32; [MS-FSA] 2.1.5.6.3.
+// Thread: one.  Lifetime: writes into the caller's memory.
+// Errors: create() INVALID_INFO_CLASS, INFO_LENGTH_MISMATCH (the buffer cannot hold an entry's
+//   fixed part).
 #pragma once
 
 #include <string_view>

@@ -1,15 +1,13 @@
 // File information classes, as a QUERY_INFO answers and a SET_INFO sends them.
 //
 // Purpose: one structure a class.  Directory entries are in directory_writer.h; entries of lists
-// (streams, extended
-//   attributes, links) are read and written with wire/next_list.h, and are declared here without
-//   their NextEntryOffset.
+//   (streams, extended attributes, links) are read and written with wire/next_list.h, and are
+//   declared here without their NextEntryOffset.
 // Spec: [MS-FSCC] 2.4.  The numbers are those of the revision with the Id64 and IdAll classes; a
-// structure's name is
-//   its section's title in all of them.
+//   structure's name is its section's title in all of them.
 // Lifetime: names and values are views.
 // Errors: parse<T>(bytes, INFO_LENGTH_MISMATCH) and the like; extra bytes behind a structure are
-// ignored.
+//   ignored.
 #pragma once
 
 #include "fscc/info_class.h"
@@ -420,20 +418,15 @@ struct FileAttributeTagInformation {
 // FileHardLinkInformation: an entry of the list that follows the head; alignment 8.
 struct FileLinkEntryInformation {
     std::uint64_t parent_file_id{0};
-    std::uint32_t file_name_length{0};  // in characters
-    Bytes file_name;
+    Bytes file_name;  // UTF-16LE; the length before it counts characters
 
     template <class S, class W>
     static void wire(S& self, W& w) {
         w.reserved(4);
         w.field(self.parent_file_id);
-        w.field(self.file_name_length);
-        if constexpr (W::parsing) {
-            const std::size_t size = std::size_t{self.file_name_length} * sizeof(char16_t);
-            w.take(self.file_name, size);
-        } else {
-            w.rest(self.file_name);
-        }
+        auto characters = static_cast<std::uint32_t>(self.file_name.size() / sizeof(char16_t));
+        w.field(characters);
+        w.take(self.file_name, std::size_t{characters} * sizeof(char16_t));
     }
 };
 struct FileHardLinkInformation {

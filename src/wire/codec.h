@@ -8,7 +8,7 @@
 // Thread: any; a Reader or Writer belongs to one thread.
 // Lifetime: parsed structures hold views (Bytes) into the message and must not outlive it.
 // Errors: sticky; parse() and build() yield a Result.  A Reader never reads outside its bytes,
-// whatever they say.
+//   whatever they say.
 //
 // Variable parts are members of type Bytes, Payload or std::vector.  A declaration names them once
 // for each of offset, length (or count) and content, in the order of the wire:

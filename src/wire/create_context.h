@@ -1,8 +1,9 @@
 // Create contexts: the list, and the data of each kind.
 //
 // Spec: [MS-SMB2] 2.2.13.2, 2.2.14.2; AAPL: Apple's SMB2 extensions; POSIX: the SMB3 POSIX
-// extensions. Lifetime: names and data are views into the message. Errors: a malformed list ends
-// the iteration with ok() false: INVALID_PARAMETER.
+//   extensions.
+// Lifetime: names and data are views into the message.
+// Errors: a malformed list ends the iteration with ok() false: INVALID_PARAMETER.
 #pragma once
 
 #include <span>

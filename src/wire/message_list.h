@@ -26,19 +26,10 @@
 #include "wire/set_info.h"
 #include "wire/tree_connect.h"
 #include "wire/tree_disconnect.h"
+#include "wire/type_list.h"
 #include "wire/write.h"
 
 namespace smb3d::wire {
-
-template <class... T>
-struct TypeList {
-    static constexpr std::size_t size = sizeof...(T);
-    // Calls f.template operator()<T>() for each.
-    template <class F>
-    static void for_each(F&& f) {
-        (f.template operator()<T>(), ...);
-    }
-};
 
 using Requests = TypeList<NegotiateRequest, SessionSetupRequest, LogoffRequest, TreeConnectRequest,
                           TreeDisconnectRequest, CreateRequest, CloseRequest, FlushRequest,

@@ -3,8 +3,7 @@
 // Spec: [MS-SMB2] 2.2.3.1, 2.2.4.1.
 // Lifetime: a NegotiateContext's data is a view; the decoded NegotiateContexts owns its values.
 // Errors: decode() refuses a context that appears twice ([MS-SMB2] 3.3.5.4) or is malformed, and
-// skips types that it does
-//   not know.  What a server must find in them is the engine's question.
+//   skips types that it does not know.  What a server must find in them is the engine's question.
 #pragma once
 
 #include <optional>

@@ -2,12 +2,12 @@
 // counterpart.
 //
 // Purpose: create contexts, FILE_FULL_EA_INFORMATION, FILE_NOTIFY_INFORMATION, stream, directory
-// and network interface
-//   lists are all read and written here, so that their bounds are checked in one place.
+//   and network interface lists are all read and written here, so that their bounds are checked in
+//   one place.
 // Spec: [MS-SMB2] 2.2.13.2 Next; [MS-FSCC] NextEntryOffset.
 // Thread: one.  Lifetime: entries are views into the list.
 // Errors: a list that goes backwards, out of bounds, off its alignment or on for too long ends with
-// ok() false.
+//   ok() false.
 #pragma once
 
 #include "wire/codec.h"
