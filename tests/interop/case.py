@@ -24,8 +24,8 @@ def need(program):
 
 def run(command, timeout=300, env=None, stdin=None, cwd=None):
     """(exit code, both outputs together)."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout, env=env, input=stdin,
-                          cwd=cwd, check=False)
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout, env=env,
+                          input=stdin, cwd=cwd, check=False)
     return done.returncode, done.stdout.decode("utf-8", "replace")
 
 

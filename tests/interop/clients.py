@@ -16,15 +16,16 @@ DIALECTS = {"SMB2_02": "2.0.2", "SMB2_10": "2.1", "SMB3_00": "3.0", "SMB3_02": "
 
 def smbclient_command(server, commands, share="test", options=(), user=None, host="127.0.0.1"):
     user = user or f"{server.user}%{server.password}"
-    return ["smbclient", f"//{host}/{share}", "-p", str(server.port), "-U", user, "--configfile=/dev/null", *options,
-            "-c", commands]
+    return ["smbclient", f"//{host}/{share}", "-p", str(server.port), "-U", user, "--configfile=/dev/null",
+            *options, "-c", commands]
 
 
-def smbclient(server, commands, share="test", options=(), user=None, check=True, host="127.0.0.1", timeout=300, cwd=None):
+def smbclient(server, commands, share="test", options=(), user=None, check=True, host="127.0.0.1", timeout=300):
     need("smbclient")
-    code, output = run(smbclient_command(server, commands, share, options, user, host), timeout=timeout, cwd=cwd)
+    code, output = run(smbclient_command(server, commands, share, options, user, host), timeout=timeout)
     if check:
-        expect(code == 0 and "NT_STATUS" not in output, f"smbclient -c {commands!r}: exit code {code}\n{output[-1500:]}")
+        expect(code == 0 and "NT_STATUS" not in output,
+               f"smbclient -c {commands[:500]!r}: exit code {code}\n{output[-1500:]}")
     return code, output
 
 
@@ -57,8 +58,8 @@ def same(one, other):
 @test("smbclient.list")
 def list_shares(server):
     need("smbclient")
-    code, output = run(["smbclient", "-L", "127.0.0.1", "-p", str(server.port), "-U", f"{server.user}%{server.password}",
-                        "--configfile=/dev/null", "-g"])
+    code, output = run(["smbclient", "-L", "127.0.0.1", "-p", str(server.port), "-U",
+                        f"{server.user}%{server.password}", "--configfile=/dev/null", "-g"])
     expect(code == 0, output)
     lines = [line for line in output.splitlines() if "|" in line]
     for line in ("Disk|test|test share", "Disk|readonly|", "IPC|IPC$|Remote IPC", "Disk|hidden$|"):
@@ -102,7 +103,8 @@ def operations(server):
         with open(local, "wb") as file:
             file.write(b"x" * 100000)
         smbclient(server, f"mkdir ops; cd ops; put {local} a; rename a b; mkdir d; rename b d/c; ls d/*; allinfo d/c; "
-                          "hardlink d/c e; setmode e +rh; allinfo e; setmode e -rh; rm e; utimes d/c -1 -1 -1 -1; du; rm d/c; rmdir d")
+                          "hardlink d/c e; setmode e +rh; allinfo e; setmode e -rh; rm e; utimes d/c -1 -1 -1 -1; du; "
+                          "rm d/c; rmdir d")
         expect(os.listdir(scratch.remote) == [], f"left: {os.listdir(scratch.remote)}")
         code, output = smbclient(server, "cd ops; get nothing", check=False)
         expect(code != 0 and "NT_STATUS_OBJECT_NAME_NOT_FOUND" in output, output)
@@ -265,6 +267,6 @@ def libsmbclient(server):
         raise Skip("python3-smbc is not installed")
     with Scratch(server, "smbc"):
         env = dict(os.environ, SMB3D_PASSWORD=server.password, HOME="/nonexistent")
-        code, output = run([sys.executable, os.path.join(HERE, "smbc_round_trip.py"), f"smb://127.0.0.1:{server.port}/test",
-                            server.user], env=env, timeout=300)
+        code, output = run([sys.executable, os.path.join(HERE, "smbc_round_trip.py"),
+                            f"smb://127.0.0.1:{server.port}/test", server.user], env=env, timeout=300)
         expect(code == 0, output[-3000:])

@@ -17,7 +17,8 @@ def hold(server, commands, user=None):
     """A smbclient that runs `commands` and then stays connected until its input ends."""
     need("smbclient")
     command = smbclient_command(server, "", user=user)[:-2]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               text=True)
     process.stdin.write("\n".join(commands) + "\n")
     process.stdin.flush()
     return process
@@ -99,7 +100,8 @@ def usage(server):
     expect(server.ctl("--help")[0] == 0, "--help")
     code, output, _ = server.ctl("--json", "session", "kill", "0x99", check=False)
     expect(code == 1 and json.loads(output)["ok"] is False, output)
-    done = run([os.path.join(server.build, "smb3dctl"), "--socket", "/nonexistent/s", "--config", server.config, "status"])
+    done = run([os.path.join(server.build, "smb3dctl"), "--socket", "/nonexistent/s", "--config", server.config,
+                "status"])
     expect(done[0] == 1 and "smb3d is not running (no socket at /nonexistent/s)" in done[1], done)
 
 
@@ -212,7 +214,8 @@ def reload_under_load(server):
         local = os.path.join(scratch.local, "f")
         with open(local, "wb") as file:
             file.write(os.urandom(2 << 20))
-        work = "; ".join(["mkdir load", "cd load"] + [f"put {local} f{i}; get f{i} {local}.back; rm f{i}" for i in range(60)])
+        work = "; ".join(["mkdir load", "cd load"] +
+                         [f"put {local} f{i}; get f{i} {local}.back; rm f{i}" for i in range(60)])
         results = []
         worker = threading.Thread(target=lambda: results.append(smbclient(server, work, check=False)))
         worker.start()
@@ -283,7 +286,8 @@ def guests(server):
         options = ["--option=client min protocol=SMB2_10", "--option=client max protocol=SMB3_00",
                    "--client-protection=off"]
         smbclient(server, "ls", user="somebody-unknown%x", options=options)
-        code, output = smbclient(server, "ls", user="somebody-unknown%x", share="readonly", options=options, check=False)
+        code, output = smbclient(server, "ls", user="somebody-unknown%x", share="readonly", options=options,
+                                 check=False)
         expect("NT_STATUS_ACCESS_DENIED" in output, output)
         code, output = smbclient(server, "ls", user=f"{server.user}%wrong", options=options, check=False)
         expect("NT_STATUS_LOGON_FAILURE" in output, output)

@@ -11,7 +11,8 @@ import subprocess
 import tempfile
 import time
 
-SANITIZER = re.compile(r"(ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|: runtime error:|Assertion .* failed)")
+SANITIZER = re.compile(r"(ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|: runtime error:|"
+                       r"Assertion .* failed)")
 SECOND_USER = "smb3dtest"
 
 CONFIG = """[server]

@@ -1,4 +1,6 @@
-"""libsmbclient (python3-smbc): write, list, read, rename, delete.  usage: smbc_round_trip.py URL USER; $SMB3D_PASSWORD"""
+"""libsmbclient (python3-smbc): write, list, read, rename, delete.
+
+usage: smbc_round_trip.py URL USER; $SMB3D_PASSWORD"""
 import hashlib
 import os
 import sys
