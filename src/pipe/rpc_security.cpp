@@ -42,7 +42,8 @@ void Rc4::apply(MutableBytes data) {
     }
 }
 
-std::unique_ptr<NtlmProtection> NtlmProtection::create(std::uint32_t flags, Bytes session_key) {
+std::unique_ptr<NtlmProtection> NtlmProtection::create(std::uint32_t flags, Bytes session_key,
+                                                       Side side) {
     using auth::ntlm::Direction;
     if ((flags & auth::ntlm::negotiate_extended_session_security) == 0) return nullptr;
     if ((flags & (auth::ntlm::negotiate_sign | auth::ntlm::negotiate_seal)) == 0) return nullptr;
@@ -52,7 +53,8 @@ std::unique_ptr<NtlmProtection> NtlmProtection::create(std::uint32_t flags, Byte
 
     std::array<std::byte, 16> sign_keys[2];
     std::array<std::byte, 16> seal_keys[2];
-    constexpr Direction directions[2] = {Direction::client_to_server, Direction::server_to_client};
+    Direction directions[2] = {Direction::client_to_server, Direction::server_to_client};
+    if (side == Side::client) std::swap(directions[0], directions[1]);
     for (unsigned i = 0; i < 2; ++i) {
         const auto sign = auth::ntlm::sign_key(key, directions[i]);
         const auto seal = auth::ntlm::seal_key(flags, key, directions[i]);

@@ -34,15 +34,17 @@ class NtlmProtection {
   public:
     // nullptr if the flags do not allow it: without extended session security or a key there is no
     // integrity.
-    static std::unique_ptr<NtlmProtection> create(std::uint32_t flags, Bytes session_key);
+    enum class Side : std::uint8_t { server, client };
+    static std::unique_ptr<NtlmProtection> create(std::uint32_t flags, Bytes session_key,
+                                                  Side side = Side::server);
 
     static constexpr std::size_t signature_size = 16;
     using Signature = std::array<std::byte, signature_size>;
 
-    // As the server sends: `sealed` (within `signed_part`, or empty) is encrypted in place.  The
-    // signature covers `signed_part` as it was before that.
+    // For sending: the named part of `signed_part` is encrypted in place.  The signature covers
+    // `signed_part` as it was before that.
     Signature protect(MutableBytes signed_part, std::size_t sealed_at, std::size_t sealed_size);
-    // As the server receives: decrypts in place, then compares.
+    // For receiving: decrypts in place, then compares.
     bool verify(MutableBytes signed_part, std::size_t sealed_at, std::size_t sealed_size,
                 Bytes signature);
     bool may_seal() const { return may_seal_; }
