@@ -167,8 +167,8 @@ TEST(Vectors, SessionSetupRequest_2_2_5) {
 }
 
 TEST(Vectors, TreeConnect_2_2_9) {
-    const Result<TreeConnectRequest> request =
-        parse<TreeConnectRequest>(behind_header("0900 0000 4800 0400 5c005c00"));
+    const std::vector<std::byte> message = behind_header("0900 0000 4800 0400 5c005c00");
+    const Result<TreeConnectRequest> request = parse<TreeConnectRequest>(message);
     ASSERT_TRUE(request);
     EXPECT_EQ(to_hex(request->path_name), "5c005c00");
     TreeConnectResponse response;
