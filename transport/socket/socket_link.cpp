@@ -147,7 +147,8 @@ void SocketLink::finish_if_quiet() {
     message_.reset();
     ::close(std::exchange(fd_, -1));
     transition(State::closed);
-    events_->on_closed(reason_);
+    const std::string reason = std::move(reason_);  // outlives the link
+    events_->on_closed(reason);
 }
 
 }  // namespace smb3d::transport
