@@ -199,24 +199,59 @@ def patterns():
                     yield f"{path}:{number}: {rule}: {advice}"
 
 
+def bad_awaits(text):
+    """(line, what) of lambdas and braces inside co_await operands."""
+    text = blank_literals(text)
+    for match in re.finditer(r"\bco_await\b([^;]*)", text):
+        operand = match[1]
+        # An operand ends at the parenthesis that closes the condition it stands in.
+        depth = 0
+        for at, c in enumerate(operand):
+            depth += c in "([{"
+            depth -= c in ")]}"
+            if depth < 0:
+                operand = operand[:at]
+                break
+        line = text.count("\n", 0, match.start()) + 1
+        if re.search(r"\[[^\]]*\]\s*(\([^()]*\)\s*)?(mutable\s*)?(->\s*\w+\s*)?\{", operand):
+            yield line, "a lambda"
+        elif re.search(r"[\w>(,]\s*\{[^}]", operand):
+            yield line, "a brace temporary"
+
+
 def await_operands():
     """GCC 12 destroys lambda and brace temporaries twice inside a co_await operand."""
     for path in code_files():
-        text = blank_literals(read(path))
-        for match in re.finditer(r"\bco_await\b([^;]*)", text):
-            operand = match[1]
-            # An operand ends at the parenthesis that closes the condition it stands in.
-            depth = 0
-            for at, c in enumerate(operand):
-                depth += c in "([{"
-                depth -= c in ")]}"
-                if depth < 0:
-                    operand = operand[:at]
-                    break
-            if re.search(r"\[[^\]]*\]\s*(\([^()]*\)\s*)?(mutable\s*)?(->\s*\w+\s*)?\{", operand):
-                yield f"{path}:{text.count(chr(10), 0, match.start()) + 1}: a lambda inside a co_await operand"
-            elif re.search(r"[\w>(,]\s*\{[^}]", operand):
-                yield f"{path}:{text.count(chr(10), 0, match.start()) + 1}: a brace temporary inside a co_await operand"
+        for line, what in bad_awaits(read(path)):
+            yield f"{path}:{line}: {what} inside a co_await operand"
+
+
+SAMPLE = """
+namespace a {
+struct S { int x{1}; };
+// { not a brace
+const char* text = "{";
+int table[] = {1, 2};
+S::S(int y) : x(y) {
+    if (y) {
+        x = 2;
+    }
+}
+void long_one() {
+%s}
+}
+"""
+
+
+def self_test():
+    """The rules above find what they are for."""
+    lengths = {name: lines for name, _, lines in functions(SAMPLE % ("    f();\n" * 80))}
+    if lengths != {"S::S": 5, "long_one": 82}:
+        yield f"functions(): {lengths}"
+    for text, count in (("co_await f(g);", 0), ("co_await f([&] { g(); });", 1), ("co_await f(T{1});", 1),
+                        ("if (co_await f(x)) { y(); }", 0), ("co_await f(T{});", 0)):
+        if len(list(bad_awaits(text))) != count:
+            yield f"bad_awaits(): {text}"
 
 
 def host_names():
@@ -233,7 +268,7 @@ def host_names():
                     yield f"{path}:{number}: the host name {match[1]}"
 
 
-def licence_of_headers():
+def pragma_once():
     for path in code_files():
         if path.endswith(".h") and "#pragma once" not in read(path):
             yield f"{path}: no #pragma once"
@@ -293,7 +328,7 @@ def clang_tidy(build):
 
 
 RULES = (columns, file_length, function_length, include_direction, patterns, await_operands, host_names,
-         licence_of_headers)
+         pragma_once, self_test)
 
 
 def main():
