@@ -117,7 +117,7 @@ std::shared_ptr<Link> File::link_for(State& state, const OpenArgs& args) {
         state.links.front()->state == LinkState::live) {
         const std::shared_ptr<Link>& link = state.links.front();
         if (!link->renaming && args.rename_epoch != 0 && args.rename_epoch >= state.rename_epoch) {
-            link->path = args.path;
+            set_path(*link, args.path);
         }
         return link;
     }
@@ -148,16 +148,18 @@ OpenResult File::open(const OpenArgs& args) {
     open->index_ = static_cast<std::uint32_t>(state->opens.size());
     state->opens.push_back(open);
     state->counts.add(args.granted_access, args.share_access);
-    if (link->opens++ == 0) state->links.push_back(link);
+    if (link->opens++ == 0) attach(*state, link);
     return {OpenOutcome::granted, std::move(open)};
 }
 
 // [MS-FSA] 2.1.5.5
-CloseDecision File::close(Open& open, WakeList& wakes) {
-    CloseDecision decision;
+File::Closed File::close(Open& open, WakeList& wakes) {
+    Closed result;
+    CloseDecision& decision = result.decision;
     const auto state = state_.lock();
-    if (open.closed_) return decision;
+    if (open.closed_) return result;
     open.closed_ = true;
+    result.first = true;
 
     if (state->locks != nullptr) {
         state->locks->release(open.id, wakes);
@@ -180,7 +182,7 @@ CloseDecision File::close(Open& open, WakeList& wakes) {
         decision.file = shared_from_this();
         decision.link = link;
     }
-    drop_if_unused(*state, *link);
+    if (link->opens == 0 && link->state == LinkState::live) detach(*state, *link);
 
     // The last one takes this one's place; this may free `open`'s own reference, the caller has
     // another.
@@ -192,7 +194,8 @@ CloseDecision File::close(Open& open, WakeList& wakes) {
     }
     state->opens.pop_back();
     decision.last_open = state->opens.empty();
-    return decision;
+    result.unused = state->opens.empty() && state->links.empty();
+    return result;
 }
 
 void File::removal_done(Link& link, bool removed) {
@@ -201,14 +204,13 @@ void File::removal_done(Link& link, bool removed) {
     if (removed) {
         // The link stays `removing` for opens that it may still have (POSIX), but no new open finds
         // it.
-        pending_->remove(key_.share, link.path);
+        names_->remove_pending(key_.share, link.path);
         link.indexed = false;
-        std::erase_if(state->links, [&](const auto& other) { return other.get() == &link; });
-        return;
+        return detach(*state, link);
     }
     link.posix = false;
     mark(link, LinkState::live);
-    drop_if_unused(*state, link);
+    if (link.opens == 0) detach(*state, link);
 }
 
 bool File::unused() const {
@@ -216,29 +218,41 @@ bool File::unused() const {
     return state->opens.empty() && state->links.empty();
 }
 
-// Sets the link's state and keeps PendingNames in step.
+// Sets the link's state and keeps NameIndex in step.
 void File::mark(Link& link, LinkState state) {
     link.state = state;
     const bool pending = state != LinkState::live;
     if (pending == link.indexed) return;
     if (pending) {
-        pending_->add(key_.share, link.path);
+        names_->add_pending(key_.share, link.path);
     } else {
-        pending_->remove(key_.share, link.path);
+        names_->remove_pending(key_.share, link.path);
     }
     link.indexed = pending;
 }
 
 void File::set_path(Link& link, std::string path) {
     if (link.indexed) {
-        pending_->remove(key_.share, link.path);
-        pending_->add(key_.share, path);
+        names_->remove_pending(key_.share, link.path);
+        names_->add_pending(key_.share, path);
+    }
+    if (link.attached) {
+        names_->remove_open(key_.share, link.path);
+        names_->add_open(key_.share, path);
     }
     link.path = std::move(path);
 }
 
-void File::drop_if_unused(State& state, const Link& link) {
-    if (link.opens != 0 || link.state == LinkState::removing) return;
+void File::attach(State& state, std::shared_ptr<Link> link) {
+    names_->add_open(key_.share, link->path);
+    link->attached = true;
+    state.links.push_back(std::move(link));
+}
+
+void File::detach(State& state, Link& link) {
+    if (!link.attached) return;
+    link.attached = false;
+    names_->remove_open(key_.share, link.path);
     std::erase_if(state.links, [&](const auto& other) { return other.get() == &link; });
 }
 

@@ -36,7 +36,7 @@ namespace smb3d::fsa {
 
 class File;
 class FileTable;
-class PendingNames;
+class NameIndex;
 
 // The engine's number for a mounted share; FileIds are unique within it.
 using ShareId = std::uint64_t;
@@ -56,7 +56,8 @@ struct Link {
     LinkState state{LinkState::live};
     bool renaming{false};  // between prepare_rename and finish_rename
     bool posix{false};     // the name goes as soon as the deleting handle closes
-    bool indexed{false};   // is in PendingNames
+    bool indexed{false};   // NameIndex knows it as pending
+    bool attached{false};  // it is in its File's list, and NameIndex knows it as open
 };
 
 // What CREATE asks of an existing or just created file.
@@ -167,7 +168,7 @@ struct ShareCounts {
 
 class File : public std::enable_shared_from_this<File> {
   public:
-    File(FileKey key, PendingNames& pending) : key_(key), pending_(&pending) {}
+    File(FileKey key, NameIndex& names) : key_(key), names_(&names) {}
     File(const File&) = delete;
     File& operator=(const File&) = delete;
 
@@ -228,7 +229,12 @@ class File : public std::enable_shared_from_this<File> {
 
     // For FileTable, which holds the file's shard.
     OpenResult open(const OpenArgs& args);
-    CloseDecision close(Open& open, WakeList& wakes);
+    struct Closed {
+        CloseDecision decision;
+        bool first{false};   // it was open until now
+        bool unused{false};  // the file has neither opens nor links left
+    };
+    Closed close(Open& open, WakeList& wakes);
     void removal_done(Link& link, bool removed);
     // Yields the old path.
     std::string finish_rename(Open& open, const Result<std::string>& new_path, std::uint64_t epoch);
@@ -242,7 +248,8 @@ class File : public std::enable_shared_from_this<File> {
     std::shared_ptr<Link> link_for(State& state, const OpenArgs& args);
     void mark(Link& link, LinkState state);
     void set_path(Link& link, std::string path);
-    static void drop_if_unused(State& state, const Link& link);
+    void attach(State& state, std::shared_ptr<Link> link);
+    void detach(State& state, Link& link);
     void update_lock_flag(const State& state);
     static Result<void> may_lock(const Open& open);
     template <class Check>
@@ -250,7 +257,7 @@ class File : public std::enable_shared_from_this<File> {
                           Check check) const;
 
     const FileKey key_;
-    PendingNames* const pending_;
+    NameIndex* const names_;
     std::atomic<bool> has_locks_{false};
     Guarded<State, Rank::file> state_;
 };

@@ -22,30 +22,53 @@ std::uint64_t mix(std::uint64_t value) {
     return value ^ (value >> 31);
 }
 
+// FNV-1a, so that the hash of every ancestor comes out on the way through a path.
+std::uint64_t path_hash_seed(ShareId share) { return mix(share) ^ 0xCBF29CE484222325; }
+std::uint64_t path_hash_step(std::uint64_t hash, char c) {
+    return (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3;
+}
+
 }  // namespace
 
-// ---- PendingNames ----------------------------------------------------------------------------
+// ---- NameIndex -------------------------------------------------------------------------------
 
-void PendingNames::add(ShareId share, std::string_view path) {
+void NameIndex::add_pending(ShareId share, std::string_view path) {
     std::string key = pending_key(share, path);
-    const auto names = names_.lock();
+    const auto names = pending_.lock();
     names->insert(std::move(key));
-    count_.store(names->size(), std::memory_order_release);
+    pending_count_.store(names->size(), std::memory_order_release);
 }
 
-void PendingNames::remove(ShareId share, std::string_view path) {
+void NameIndex::remove_pending(ShareId share, std::string_view path) {
     const std::string key = pending_key(share, path);
-    const auto names = names_.lock();
+    const auto names = pending_.lock();
     const auto name = names->find(key);
     if (name != names->end()) names->erase(name);
-    count_.store(names->size(), std::memory_order_release);
+    pending_count_.store(names->size(), std::memory_order_release);
 }
 
-bool PendingNames::contains(ShareId share, std::string_view path) const {
-    if (count_.load(std::memory_order_acquire) == 0) return false;
+bool NameIndex::is_pending(ShareId share, std::string_view path) const {
+    if (pending_count_.load(std::memory_order_acquire) == 0) return false;
     const std::string key = pending_key(share, path);
-    const auto names = names_.lock();
+    const auto names = pending_.lock();
     return names->contains(key);
+}
+
+void NameIndex::count_open(ShareId share, std::string_view path, std::uint32_t difference) {
+    std::uint64_t hash = path_hash_seed(share);
+    for (const char c : path) {
+        if (c == '/') {
+            open_below_[mix(hash) % counters].fetch_add(difference, std::memory_order_acq_rel);
+        }
+        hash = path_hash_step(hash, c);
+    }
+}
+
+bool NameIndex::may_have_below(ShareId share, std::string_view directory) const {
+    if (directory.empty()) return true;
+    std::uint64_t hash = path_hash_seed(share);
+    for (const char c : directory) hash = path_hash_step(hash, c);
+    return open_below_[mix(hash) % counters].load(std::memory_order_acquire) != 0;
 }
 
 // ---- FileTable -------------------------------------------------------------------------------
@@ -65,7 +88,7 @@ FileTable::Shard& FileTable::shard_of(const FileKey& key) const {
 OpenResult FileTable::open(const FileKey& key, const OpenArgs& args) {
     const auto shard = shard_of(key).lock();
     const auto [position, inserted] = shard->try_emplace(key);
-    if (inserted) position->second = std::make_shared<File>(key, pending_);
+    if (inserted) position->second = std::make_shared<File>(key, names_);
     OpenResult result = position->second->open(args);
     if (result.outcome == OpenOutcome::granted) {
         opens_.fetch_add(1, std::memory_order_relaxed);
@@ -78,16 +101,15 @@ OpenResult FileTable::open(const FileKey& key, const OpenArgs& args) {
 CloseDecision FileTable::close(Open& open) {
     const std::shared_ptr<File> file = open.file_ptr();
     WakeList wakes;
-    CloseDecision decision;
+    File::Closed closed;
     {
         const auto shard = shard_of(file->key()).lock();
-        const std::size_t before = file->open_count();
-        decision = file->close(open, wakes);
-        opens_.fetch_sub(before - file->open_count(), std::memory_order_relaxed);
-        if (file->unused()) shard->erase(file->key());
+        closed = file->close(open, wakes);
+        if (closed.first) opens_.fetch_sub(1, std::memory_order_relaxed);
+        if (closed.unused) shard->erase(file->key());
     }
     for (const Wake& wake : wakes) wake.waker(wake.status);
-    return decision;
+    return std::move(closed.decision);
 }
 
 void FileTable::removal_done(const CloseDecision& decision, const Result<void>& removed) {
@@ -122,6 +144,7 @@ void FileTable::finish_rename(Open& open, const Result<std::string>& new_path) {
     const std::string old_path = file.finish_rename(open, new_path, epoch);
     if (!new_path || !open.directory || *new_path == old_path) return;
     // Files below that were opened while the directory was on its way.
+    if (!names_.may_have_below(file.key().share, old_path)) return;
     for (Shard& shard : shards_) {
         const auto files = shard.lock();
         for (const auto& [key, other] : *files) {
@@ -158,6 +181,7 @@ std::shared_ptr<File> FileTable::find(const FileKey& key) const {
 }
 
 bool FileTable::has_opens_below(ShareId share, std::string_view directory) const {
+    if (!names_.may_have_below(share, directory)) return false;
     for (Shard& shard : shards_) {
         const auto files = shard.lock();
         for (const auto& [key, file] : *files) {

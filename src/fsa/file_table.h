@@ -35,16 +35,31 @@
 
 namespace smb3d::fsa {
 
-// Names that are about to be removed: few at any time, so that asking costs one atomic load.
-class PendingNames {
+// What the table knows by name: the names that go away, and whether anything below a directory may
+// be open, so that the usual question costs a load or two.
+// Thread: any; leaf lock, or none.
+class NameIndex {
   public:
-    void add(ShareId share, std::string_view path);
-    void remove(ShareId share, std::string_view path);
-    bool contains(ShareId share, std::string_view path) const;
+    // Names that are about to be removed: few at any time.
+    void add_pending(ShareId share, std::string_view path);
+    void remove_pending(ShareId share, std::string_view path);
+    bool is_pending(ShareId share, std::string_view path) const;
+
+    // Counts an open link at each of its ancestors.  may_have_below is exact when false; two
+    // directories that share a counter may make it true for nothing.
+    void add_open(ShareId share, std::string_view path) { count_open(share, path, 1); }
+    void remove_open(ShareId share, std::string_view path) { count_open(share, path, ~0U); }
+    bool may_have_below(ShareId share, std::string_view directory) const;
 
   private:
-    std::atomic<std::size_t> count_{0};
-    Guarded<std::unordered_multiset<std::string>, Rank::leaf> names_;  // share id + folded path
+    static constexpr std::size_t counters = std::size_t{1} << 16;
+    void count_open(ShareId share, std::string_view path, std::uint32_t difference);
+
+    std::atomic<std::size_t> pending_count_{0};
+    Guarded<std::unordered_multiset<std::string>, Rank::leaf> pending_;  // share id + folded path
+    std::unique_ptr<std::atomic<std::uint32_t>[]> open_below_ {
+        std::make_unique<std::atomic<std::uint32_t>[]>(counters)
+    };
 };
 
 class FileTable {
@@ -62,7 +77,7 @@ class FileTable {
     // [MS-FSA] 2.1.5.1.1: is this very name (a parent directory) going away?  Then nothing is
     // created in it.
     bool name_pending(ShareId share, std::string_view path) const {
-        return pending_.contains(share, path);
+        return names_.is_pending(share, path);
     }
     // Counts finished renames; see OpenArgs::rename_epoch.
     std::uint64_t rename_epoch() const { return rename_epoch_.load(std::memory_order_acquire); }
@@ -81,7 +96,7 @@ class FileTable {
                                         bool for_link = false) const;
 
     std::shared_ptr<File> find(const FileKey& key) const;
-    // [MS-FSA] 2.1.4.2; looks at every open file.
+    // [MS-FSA] 2.1.4.2; looks at every open file unless NameIndex knows that there is none.
     bool has_opens_below(ShareId share, std::string_view directory) const;
 
     std::size_t open_count() const { return opens_.load(std::memory_order_relaxed); }
@@ -97,7 +112,7 @@ class FileTable {
 
     Shard& shard_of(const FileKey& key) const;
 
-    PendingNames pending_;
+    NameIndex names_;
     std::atomic<std::uint64_t> rename_epoch_{1};
     std::atomic<std::size_t> opens_{0};
     mutable std::array<Shard, shard_count> shards_;

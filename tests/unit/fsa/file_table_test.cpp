@@ -131,6 +131,45 @@ TEST(FileTable, ManyHandlesOfManyFilesAndOfOne) {
     EXPECT_EQ(table.file_count(), 0U);
 }
 
+TEST(NameIndex, CountsOpensBelowEachAncestor) {
+    NameIndex names;
+    names.add_open(1, "a/b/c");
+    names.add_open(1, "a/b/d");
+    EXPECT_TRUE(names.may_have_below(1, "a"));
+    EXPECT_TRUE(names.may_have_below(1, "a/b"));
+    EXPECT_FALSE(names.may_have_below(1, "a/b/c"));
+    EXPECT_FALSE(names.may_have_below(1, "b"));
+    EXPECT_FALSE(names.may_have_below(2, "a"));
+    names.remove_open(1, "a/b/c");
+    EXPECT_TRUE(names.may_have_below(1, "a/b"));
+    names.remove_open(1, "a/b/d");
+    EXPECT_FALSE(names.may_have_below(1, "a"));
+    EXPECT_FALSE(names.may_have_below(1, "a/b"));
+}
+
+TEST(FileTable, NameIndexFollowsEveryChangeOfAName) {
+    FileTable table;
+    const auto a = table.open(key_of(1), args_of(1, "d/f")).open;
+    const auto b = table.open(key_of(1), args_of(2, "d/f")).open;
+    ASSERT_TRUE(table.prepare_rename(*a));
+    table.finish_rename(*a, std::string("e/f"));
+    EXPECT_FALSE(table.has_opens_below(1, "d"));
+    EXPECT_TRUE(table.has_opens_below(1, "e"));
+    // A POSIX deletion takes the name away from under the handle that stays.
+    Disposition disposition;
+    disposition.remove = true;
+    disposition.posix = true;
+    ASSERT_TRUE(a->file().set_disposition(*a, disposition));
+    const CloseDecision decision = table.close(*a);
+    ASSERT_EQ(decision.kind, CloseDecision::Kind::remove_name);
+    EXPECT_TRUE(table.has_opens_below(1, "e"));
+    table.removal_done(decision, {});
+    EXPECT_FALSE(table.has_opens_below(1, "e"));
+    table.close(*b);
+    EXPECT_FALSE(table.has_opens_below(1, "e"));
+    EXPECT_EQ(table.file_count(), 0U);
+}
+
 // For the thread sanitizer, and that counts come out even.
 TEST(FileTable, ManyThreads) {
     FileTable table;
