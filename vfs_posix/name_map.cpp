@@ -100,32 +100,24 @@ bool each_component(std::string_view path, std::string& out, One one) {
 }  // namespace
 
 bool maps_to_itself(std::string_view component) {
-    if (component.empty()) return false;
-    for (const char byte : component) {
-        const auto value = static_cast<unsigned char>(byte);
-        if (value < 0x20 || value == '"' || value == '*' || value == '/' || value == ':' ||
-            value == '<' || value == '>' || value == '?' || value == '\\' || value == '|') {
+    if (component.empty() || component.back() == '.' || component.back() == ' ') return false;
+    std::string_view rest = component;
+    while (!rest.empty()) {
+        const auto value = static_cast<unsigned char>(rest[0]);
+        if (value < 0x80) {
+            if (value < 0x20 || value == '/' || forbidden.find(rest[0]) != forbidden.npos)
+                return false;
+            rest.remove_prefix(1);
+            continue;
+        }
+        const Decoded one = decode(rest);
+        if (one.length == 0 || is_surrogate(one.code) ||
+            (one.code > private_base && one.code <= final_dot)) {
             return false;
         }
-        if (value >= 0x80) {
-            // 0xED leads surrogates, 0xEF the private area; anything malformed has to be looked at
-            // too.
-            std::string_view rest =
-                component.substr(static_cast<std::size_t>(&byte - component.data()));
-            while (!rest.empty()) {
-                const Decoded one = decode(rest);
-                if (one.length == 0 || is_surrogate(one.code) ||
-                    (one.code > private_base && one.code <= final_dot)) {
-                    return false;
-                }
-                if (one.code < 0x80 && private_form(rest[0], false) != 0) return false;
-                if (one.code == '/') return false;
-                rest.remove_prefix(one.length);
-            }
-            break;
-        }
+        rest.remove_prefix(one.length);
     }
-    return component.back() != '.' && component.back() != ' ';
+    return true;
 }
 
 std::optional<std::string> to_disk(std::string_view component) {

@@ -148,6 +148,7 @@ MemoryShare::Plan MemoryShare::plan(VfsOp op, const vfs::OpContext& context) {
         }
     }
     Plan out;
+    out.cancellable = op != VfsOp::close;  // who closes wants it closed
     out.turns = 1 + static_cast<unsigned>(chance->draw(rule.max_turns));
     if (chance->draw(1000) < rule.fail_per_mille) out.failure = rule.failure;
     if (chance->draw(1000) < rule.short_read_per_mille) {
@@ -198,7 +199,7 @@ void MemoryShare::Pending::turn() {
         std::erase(*share_->stuck_.lock(), this);
         context_->cancel->unlisten();
     } else if (plan_.manner == Manner::delayed) {
-        if (context_->cancel != nullptr && context_->cancel->requested()) {
+        if (plan_.cancellable && context_->cancel != nullptr && context_->cancel->requested()) {
             cancelled_ = true;
         } else if (--plan_.turns > 0) {
             return post();

@@ -110,6 +110,7 @@ class MemoryShare final : public vfs::Share, public std::enable_shared_from_this
         unsigned turns{1};
         std::optional<NtStatus> failure;
         unsigned keep_per_mille{1000};  // of a read
+        bool cancellable{true};
     };
     class Pending;
     template <class T, class Body>

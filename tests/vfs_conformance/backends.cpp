@@ -1,0 +1,51 @@
+#include "vfs_conformance/backends.h"
+
+#include "base/utf16.h"
+#include "support/memory_vfs.h"
+#include "vfs_posix/posix_share.h"
+
+namespace smb3d::test {
+namespace {
+
+std::shared_ptr<vfs::Share> posix(const std::string& folder) {
+    vfs_posix::PosixOptions options;
+    options.fold = [](std::string_view name) { return fold_name(name); };
+    auto share = vfs_posix::make_posix_share(folder, std::move(options));
+    EXPECT_TRUE(share) << share.error();
+    return share ? *share : nullptr;
+}
+
+std::shared_ptr<vfs::Share> memory_inline(const std::string&) {
+    return std::make_shared<MemoryShare>();
+}
+std::shared_ptr<vfs::Share> memory_delayed(const std::string&) {
+    return std::make_shared<MemoryShare>(Hostility::delayed(7));
+}
+std::shared_ptr<vfs::Share> memory_threads(const std::string&) {
+    return std::make_shared<MemoryShare>(Hostility::everything(11));
+}
+
+}  // namespace
+
+void VfsConformance::SetUp() {
+    std::string why;
+    if (!harness_.start(GetParam().loop, why)) GTEST_SKIP() << why;
+    auto share = GetParam().make(folder_.path());
+    ASSERT_NE(share, nullptr);
+    operations_ = std::make_unique<Operations>(harness_, std::move(share));
+}
+
+void VfsConformance::TearDown() {
+    harness_.stop();  // whatever `done` is still to come has come then
+    operations_.reset();
+}
+
+INSTANTIATE_TEST_SUITE_P(Backends, VfsConformance,
+                         ::testing::Values(Backend{"posix_epoll", "epoll", posix},
+                                           Backend{"posix_uring", "io_uring", posix},
+                                           Backend{"memory_inline", "epoll", memory_inline},
+                                           Backend{"memory_delayed", "epoll", memory_delayed},
+                                           Backend{"memory_threads", "epoll", memory_threads}),
+                         [](const auto& backend) { return std::string(backend.param.name); });
+
+}  // namespace smb3d::test

@@ -1,0 +1,30 @@
+// The back ends that the suite runs on.  A new one is a row here and passes the rest unchanged.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "vfs_conformance/harness.h"
+
+namespace smb3d::test {
+
+struct Backend {
+    const char* name;
+    const char* loop;                                                // "epoll", "io_uring"
+    std::shared_ptr<vfs::Share> (*make)(const std::string& folder);  // an empty folder for its use
+};
+
+class VfsConformance : public ::testing::TestWithParam<Backend> {
+  protected:
+    void SetUp() override;
+    void TearDown() override;
+    Operations& ops() { return *operations_; }
+
+    TemporaryFolder folder_;
+    LoopHarness harness_;
+    std::unique_ptr<Operations> operations_;
+};
+
+}  // namespace smb3d::test
