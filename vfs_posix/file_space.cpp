@@ -67,6 +67,7 @@ void PosixFile::zero_range(const vfs::OpContext& context, vfs::Range range, vfs:
 // the caller's right.
 Result<int> PosixFile::writable_fd(UniqueFd& extra) const {
     if (traits_.writable) return fd();
+    if (share_->options().read_only) return fail(NtStatus::MEDIA_WRITE_PROTECTED);
     extra.reset(::open(ProcPath(fd()).c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
     if (!extra) return fail_errno();
     return extra.get();

@@ -37,6 +37,9 @@ std::uint64_t data_flags(std::uint32_t access) {
 
 void PosixShare::open(const vfs::OpContext& context, const OpenRequest& request,
                       vfs::Done<OpenReply> done) {
+    if (options_.read_only && (request.access & vfs::access_write_data) != 0) {
+        return done(fail(NtStatus::MEDIA_WRITE_PROTECTED));
+    }
     if (context.loop != nullptr && !traits_.remote && request.disposition != Disposition::create) {
         if (auto result = open_cached(context, request)) return done(std::move(*result));
     }
