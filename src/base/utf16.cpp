@@ -13,8 +13,7 @@ static_assert(std::endian::native == std::endian::little);
 
 namespace {
 
-// ---- case tables: 256 pages of 256 units, most of them the empty page 0
-// -------------------------------------
+// ---- case tables: 256 pages of 256 units, most of them the empty page 0 ----
 
 struct CaseTable {
     static constexpr std::size_t max_pages = 24;
@@ -71,8 +70,7 @@ std::size_t ascii_prefix(std::string_view text) {
     return at;
 }
 
-// ---- one code point of (W)UTF-8
-// -----------------------------------------------------------------------------
+// ---- one code point of (W)UTF-8 ----
 
 struct Decoded {
     std::uint32_t code{0};

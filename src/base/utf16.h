@@ -1,8 +1,7 @@
 // UTF-16LE as on the wire <-> UTF-8 as in the server.
 //
-// Unpaired surrogates survive a round trip as their three-byte form (WTF-8), since Windows file names may hold
-// them; from_utf8 refuses any other malformed input.
-// Thread: any (pure functions).
+// Unpaired surrogates survive a round trip as their three-byte form (WTF-8), since Windows file
+// names may hold them; from_utf8 refuses any other malformed input. Thread: any (pure functions).
 #pragma once
 
 #include <cstdint>
@@ -25,7 +24,8 @@ std::vector<std::byte> utf16le_bytes(std::u16string_view text);
 // Number of UTF-16 units that `text` takes; counts a malformed byte as one.
 std::size_t utf16_length(std::string_view text);
 
-// Simple case mapping one to one, as Windows' upcase table does it: what two file names are compared by.
+// Simple case mapping one to one, as Windows' upcase table does it: what two file names are
+// compared by.
 char16_t upcase(char16_t unit);
 char16_t downcase(char16_t unit);
 std::u16string upcase(std::u16string_view text);
