@@ -6,6 +6,11 @@
 #include <thread>
 #include <vector>
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
 #include "loop/timer_heap.h"
 #include "loop_fixture.h"
 
@@ -213,6 +218,35 @@ TEST(UringProbe, SaysWhyNot) {
     std::string why_not;
     const bool works = uring_works(why_not);
     EXPECT_EQ(works, why_not.empty());
+}
+
+// As a container's filter does it, and only for the thread that asks for it.
+void forbid_uring(int error) {
+    ::sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(::seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<unsigned>(error)),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const ::sock_fprog program{.len = 4, .filter = code};
+    ASSERT_EQ(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+    ASSERT_EQ(::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+}
+
+TEST(UringProbe, CopesWithASeccompFilter) {
+    for (const int error : {EPERM, ENOSYS, ENOMEM}) {
+        std::thread([error] {
+            forbid_uring(error);
+            std::string why_not;
+            EXPECT_FALSE(uring_works(why_not));
+            EXPECT_FALSE(why_not.empty());
+            SizedBufferPool pool;
+            LoopOptions options;
+            options.buffers = &pool;
+            EXPECT_EQ(make_uring_loop(0, options, why_not), nullptr);
+            EXPECT_NE(make_epoll_loop(0, options, why_not), nullptr);
+        }).join();
+    }
 }
 
 }  // namespace

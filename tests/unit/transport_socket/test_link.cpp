@@ -356,6 +356,7 @@ TEST_P(SocketLinkTest, WithoutDescriptorsExistingWorkGoesOn) {
     EXPECT_TRUE(second.at_end()) << "told by the reserve";
     ASSERT_TRUE(first.write(framed("two")));
     EXPECT_EQ(first.read_message(), "two");
+    for (int i = 0; i < 200 && warnings.load() == 0; ++i) std::this_thread::sleep_for(10ms);
     EXPECT_EQ(warnings.load(), 1);
     for (const int hog : hogs) ::close(hog);
     ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
