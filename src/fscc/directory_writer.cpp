@@ -54,6 +54,18 @@ char32_t decode(std::string_view text, std::size_t& length) {
 // Writes `name` as UTF-16LE into [to, end); null if it does not fit.
 std::byte* put_utf16(std::string_view name, std::byte* to, const std::byte* end) {
     while (!name.empty()) {
+        // Most names are ASCII from end to end.
+        if (static_cast<unsigned char>(name.front()) < 0x80) {
+            const std::size_t room = static_cast<std::size_t>(end - to) / unit_size;
+            const std::size_t limit = std::min(room, name.size());
+            std::size_t run = 0;
+            while (run < limit && static_cast<unsigned char>(name[run]) < 0x80) {
+                to = put_unit(to, static_cast<unsigned char>(name[run++]));
+            }
+            if (run == room && run < name.size()) return nullptr;
+            name.remove_prefix(run);
+            continue;
+        }
         std::size_t length = 1;
         const char32_t point = decode(name, length);
         const std::size_t units = point < 0x10000 ? 1 : 2;
