@@ -1,0 +1,113 @@
+// TestLink and LinkEnd: a connection in memory, whole messages both ways.
+//
+// Purpose: the engine without a socket.  TestLink is the engine's end on its loop, LinkEnd the
+// test's, on any thread. Thread: TestLink: its loop.  LinkEnd: one test thread at a time. Lifetime:
+// both refer to a shared LinkCore, so either may go first.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <semaphore>
+#include <string>
+#include <vector>
+
+#include "base/guarded.h"
+#include "smb3d/transport.h"
+
+namespace smb3d::test {
+
+using Message = std::vector<std::byte>;
+
+class TestLink;
+
+// What both ends share.
+struct LinkCore {
+    struct ToClient {
+        std::deque<Message> messages;
+        bool closed{false};
+        std::string reason;
+    };
+    Loop* loop{nullptr};
+    TestLink* link{nullptr};  // the loop's thread only
+    Guarded<ToClient, Rank::leaf> to_client;
+    std::counting_semaphore<> arrived{0};  // one for every message, and one for the end
+    std::atomic<std::size_t> queued{0};    // bytes sent and not yet received by the test
+};
+
+class TestLink final : public transport::Link {
+  public:
+    static constexpr std::size_t high_water = 4U << 20;
+    static constexpr std::size_t low_water = 1U << 20;
+
+    TestLink(std::shared_ptr<LinkCore> core, transport::Address peer);
+    ~TestLink() override;
+
+    void start(transport::LinkEvents& events) override;
+    void send(BufferChain&& message) override;
+    std::size_t send_queued() const override { return core_->queued.load(); }
+    std::size_t send_high_water() const override { return high_water; }
+    void pause_receive() override { paused_ = true; }
+    void resume_receive() override;
+    void set_max_message(std::size_t bytes) override { max_message_ = bytes; }
+    void close(const std::string& reason, bool flush) override;
+    const transport::Address& peer() const override { return peer_; }
+    const transport::Address& local() const override { return local_; }
+    Loop& loop() override { return *core_->loop; }
+    const char* kind() const override { return "test"; }
+
+    // From the other end, on the loop's thread.
+    void arrive(Message message);
+    void peer_closed();
+    void drained();
+
+  private:
+    void deliver();
+    void end(const std::string& reason);
+
+    std::shared_ptr<LinkCore> core_;
+    transport::Address peer_;
+    transport::Address local_;
+    transport::LinkEvents* events_{nullptr};
+    std::deque<Message> waiting_;
+    std::size_t max_message_{0};
+    bool paused_{false};
+    bool closing_{false};
+    bool ended_{false};
+    bool above_high_water_{false};
+};
+
+class LinkEnd {
+  public:
+    explicit LinkEnd(std::shared_ptr<LinkCore> core) : core_(std::move(core)) {}
+
+    void send(Message message);
+    // Nothing if the connection was closed (and everything before read), or nothing came in time.
+    std::optional<Message> receive(std::chrono::milliseconds timeout);
+    void close();
+    bool closed() const { return core_->to_client.lock()->closed; }
+
+  private:
+    std::shared_ptr<LinkCore> core_;
+};
+
+// Runs `function` on the loop's thread, later.
+template <class Function>
+void post_to(Loop& loop, Function function) {
+    struct Posted : Work {
+        explicit Posted(Function&& f) : function(std::move(f)) {}
+        Function function;
+    };
+    auto* work = new Posted(std::move(function));
+    work->run = [](Work* self) {
+        const std::unique_ptr<Posted> owned(static_cast<Posted*>(self));
+        owned->function();
+    };
+    loop.post(*work);
+}
+
+}  // namespace smb3d::test
