@@ -1,4 +1,4 @@
-// SMB2_CREATE_ALLOCATION_SIZE: [MS-SMB2] 2.2.13.2.6, 3.3.5.9.6.
+// SMB2_CREATE_ALLOCATION_SIZE: [MS-SMB2] 2.2.13.2.6, 3.3.5.9.3.
 #include "engine/create_ctx/contexts.h"
 
 namespace smb3d::engine {

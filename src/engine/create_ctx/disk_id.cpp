@@ -1,4 +1,4 @@
-// SMB2_CREATE_QUERY_ON_DISK_ID: [MS-SMB2] 2.2.13.2.9, 3.3.5.9.8.
+// SMB2_CREATE_QUERY_ON_DISK_ID: [MS-SMB2] 2.2.13.2.9, 3.3.5.9.9.
 #include "engine/create_ctx/contexts.h"
 
 namespace smb3d::engine {
