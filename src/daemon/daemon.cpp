@@ -193,6 +193,7 @@ std::expected<void, std::string> Daemon::start_server() {
     authority_ = std::move(*authority);
     shares_ = std::make_unique<Shares>(loop_pointers(), plugins_);
     view_ = std::make_shared<DaemonView>();
+    view_->set_authority(authority_);
     shares_->set_pipe_backend(pipe::make_pipe_share(view_));
     std::vector<std::string> problems;
     auto policies = shares_->build(config_->shares, problems);
@@ -282,6 +283,7 @@ ReloadReport Daemon::apply(const Config& wanted) {
     if (authority != authority_) {
         authority_ = std::move(authority);
         server_->set_authority(authority_);
+        view_->set_authority(authority_);
     }
     const auto told = server_->reconfigure(server_config(*config, std::move(policies)));
     report.changes.insert(report.changes.end(), told.begin(), told.end());
