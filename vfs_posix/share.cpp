@@ -152,13 +152,15 @@ vfs::FileStat PosixShare::make_stat(const struct ::statx& st, const std::optiona
 
     out.last_access_time = to_file_time(st.stx_atime);
     out.last_write_time = to_file_time(st.stx_mtime);
-    out.change_time = to_file_time(st.stx_ctime);
+    // Deviation: Windows' ChangeTime can be set, which st_ctime cannot; the write time serves, as smbd has it
+    // (smbtorture smb2.timestamps.time_t_*, freeze-thaw).
+    out.change_time = out.last_write_time;
     if (dos && dos->creation_time) {
         out.creation_time = *dos->creation_time;
     } else if ((st.stx_mask & STATX_BTIME) != 0) {
         out.creation_time = to_file_time(st.stx_btime);
     } else {
-        out.creation_time = std::min(out.last_write_time, out.change_time);
+        out.creation_time = std::min(out.last_write_time, to_file_time(st.stx_ctime));
     }
     if (out.kind == vfs::FileKind::file) {
         out.end_of_file = st.stx_size;

@@ -209,7 +209,7 @@ constexpr Row table[] = {
      "Ceiling of the memory for message and file data under way, all connections together."},
     {"server.max_transact", Type::size, R"("8MiB")", 64 * kib, 8 * mib, none, live, optional,
      put<&Config::max_transact>, "The largest read, write or transaction of SMB 2.1 and newer."},
-    {"server.max_credits", Type::integer, "512", 32, 8192, none, live, optional,
+    {"server.max_credits", Type::integer, "8192", 32, 8192, none, live, optional,
      put<&Config::max_credits>,
      "Credits that a connection may hold: how many requests (or units of 64 KiB) it may have under "
      "way."},

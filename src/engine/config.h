@@ -80,7 +80,7 @@ struct ServerConfig {
     std::vector<SigningAlgorithm> signing_algorithms{SigningAlgorithm::aes_gmac, SigningAlgorithm::aes_cmac,
                                                      SigningAlgorithm::hmac_sha256};
     std::uint32_t max_transact{limits::max_transact};
-    std::uint16_t max_credits{512};
+    std::uint16_t max_credits{8192};
     std::uint32_t max_connections{16384};
     std::uint32_t max_connections_per_address{2048};
     std::uint32_t authentication_seconds{30};  // a connection that has no session by then is closed

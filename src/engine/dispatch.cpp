@@ -51,13 +51,14 @@ NtStatus resolve_open(Call& call, wire::FileId id) {
     RelatedState& related = call.chain.related();
     if (call.related) {
         if (related.create_failure != NtStatus::SUCCESS) return related.create_failure;
-        if (!related.has_file) return NtStatus::INVALID_PARAMETER;
+        if (!related.has_file) return NtStatus::FILE_CLOSED;
         id.persistent_id = related.file_persistent;
         id.volatile_id = related.file_volatile;
     }
     call.open = OpenRef(call.session->find_open(id.volatile_id, id.persistent_id));
     if (!call.open || call.open->tree->id != call.tree->id) {
         call.open.release();
+        related.has_file = false;
         return NtStatus::FILE_CLOSED;
     }
     related.file_persistent = id.persistent_id;

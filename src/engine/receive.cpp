@@ -62,7 +62,8 @@ Verification verify_session(Call& call, const CommandRow& row) {
     if (channel == nullptr || !channel->signer) {
         // An unfinished logon admits nothing but its SESSION_SETUP.
         if (!wanted) return {};
-        related.session_failure = NtStatus::USER_SESSION_DELETED;
+        // 3.3.5.2.7.2: what relates to a request without a session is itself malformed.
+        related.session_failure = NtStatus::INVALID_PARAMETER;
         return Verification::refuse(NtStatus::USER_SESSION_DELETED);
     }
     call.session = channel->session;
@@ -84,7 +85,7 @@ Verification verify_session(Call& call, const CommandRow& row) {
         call.session.reset();
         call.signer.reset();
         if (!wanted) return {};
-        related.session_failure = NtStatus::USER_SESSION_DELETED;
+        related.session_failure = NtStatus::INVALID_PARAMETER;
         return Verification::refuse(NtStatus::USER_SESSION_DELETED);
     }
     if (state == SessionState::expired && !row.while_expired) {
@@ -111,7 +112,7 @@ Verification verify_protection(Call& call) {
     }
     const bool setup = call.header.command == wire::Command::session_setup;
     if (call.signed_request) {
-        if (call.session->anonymous || call.session->guest) return {};
+        if (call.session->guest) return {};  // no key that both sides know
         call.sign_response = true;
         const crypto::SigningFields fields{call.header.message_id, false,
                                            call.header.command == wire::Command::cancel};

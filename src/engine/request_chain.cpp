@@ -79,6 +79,8 @@ Task<bool> RequestChain::run_part(wire::ChainPart part) {
     call.related = part.header.is_related();
     call.signed_request = part.header.is_signed();
     call.encrypted = encryption_session_ != nullptr;
+    // [MS-SMB2] 3.3.5.2.7.1: an unrelated request starts anew.
+    if (!call.related) related_ = {};
 
     Verification verification = verify_header(call);
     if (verification.disconnect.empty()) verification = verify_rights(call);

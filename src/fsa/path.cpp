@@ -1,5 +1,7 @@
 #include "fsa/path.h"
 
+#include <algorithm>
+
 #include <vector>
 
 #include "base/limits.h"
@@ -83,7 +85,10 @@ bool is_gmt_token(std::u16string_view component) {
 Result<ParsedName> parse_name(Bytes utf16le, LeadingSeparator leading) {
     if (utf16le.size() % 2 != 0) return fail(NtStatus::INVALID_PARAMETER);
     if (utf16le.size() / 2 > limits::max_path_units) return fail(NtStatus::OBJECT_NAME_INVALID);
-    const std::u16string text = to_units(utf16le);
+    std::u16string text = to_units(utf16le);
+    // Deviation: [MS-FSCC] 2.1.5 forbids '/'; clients and tests use it as a separator, which smbd
+    // takes (smbtorture smb2.timestamps.test_close_not_attrib).
+    std::replace(text.begin(), text.end(), u'/', u'\\');
     std::u16string_view rest = text;
     ParsedName result;
 
@@ -117,6 +122,8 @@ Result<ParsedName> parse_name(Bytes utf16le, LeadingSeparator leading) {
         std::size_t end = rest.find(u'\\', begin);
         if (end == std::u16string_view::npos) end = rest.size();
         const std::u16string_view component = rest.substr(begin, end - begin);
+        // Out of the directory: what Windows says of such a path (smbtorture smb2.mkdir).
+        if (component == u"..") return fail(NtStatus::OBJECT_PATH_SYNTAX_BAD);
         if (!is_valid_component(component)) return fail(NtStatus::OBJECT_NAME_INVALID);
         if (is_gmt_token(component)) result.previous_version = true;
         if (begin != 0) path.push_back(u'/');

@@ -123,6 +123,7 @@ Task<Result<void>> close_file(Call& call, std::shared_ptr<vfs::File> file) {
 // MAXIMUM_ALLOWED: the file says what that is before it is opened for it.
 Task<Result<std::uint32_t>> maximum_allowed(CreateState& state) {
     Call& call = state.call;
+    if (state.disposition == fsa::CreateDisposition::create) co_return call.tree->maximal_access;
     vfs::OpenRequest probe = backend_request(state, 0);
     probe.disposition = vfs::Disposition::open;
     probe.access = vfs::access_attributes;

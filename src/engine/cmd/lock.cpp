@@ -23,12 +23,15 @@ Result<void> unlock_all(Call& call, const wire::LockRequest& request) {
     std::vector<fsa::ByteRange> ranges;
     ranges.reserve(request.locks.size());
     for (const wire::LockElement& element : request.locks) {
-        // 3.3.5.14.1: nothing but unlocks in an unlock request.
-        if (element.flags != wire::lock_flags::unlock) return fail(NtStatus::INVALID_PARAMETER);
+        if (element.flags != wire::lock_flags::unlock) break;
         ranges.push_back({element.offset, element.length});
     }
+    // 3.3.5.14.1: in order; those before an element that is no unlock stay unlocked.
+    if (ranges.empty()) return fail(NtStatus::INVALID_PARAMETER);
     fsa::Open& open = *call.open->fsa;
-    return open.file().unlock(open, ranges);
+    SMB3D_TRY(open.file().unlock(open, ranges));
+    if (ranges.size() < request.locks.size()) return fail(NtStatus::INVALID_PARAMETER);
+    return {};
 }
 
 Result<std::vector<fsa::LockElement>> elements_of(const wire::LockRequest& request) {
@@ -36,6 +39,9 @@ Result<std::vector<fsa::LockElement>> elements_of(const wire::LockRequest& reque
     elements.reserve(request.locks.size());
     for (const wire::LockElement& element : request.locks) {
         if (!valid_lock(element)) return fail(NtStatus::INVALID_PARAMETER);
+        // 3.3.5.14.2: several locks must not wait, none of them.
+        const bool waits = (element.flags & wire::lock_flags::fail_immediately) == 0;
+        if (waits && request.locks.size() > 1) return fail(NtStatus::INVALID_PARAMETER);
         const bool exclusive = (element.flags & wire::lock_flags::exclusive_lock) != 0;
         elements.push_back({{element.offset, element.length}, exclusive});
     }
@@ -117,8 +123,6 @@ Reply lock(Call& call, wire::LockRequest request) {
         if (!locked) co_return fail(locked.error());
         co_return reply(call, wire::LockResponse{});
     }
-    // 3.3.5.14.2: several locks must not wait.
-    if (elements->size() > 1) co_return fail(NtStatus::INVALID_PARAMETER);
     Task<NtStatus> waiting = lock_and_wait(call, elements->front());
     const NtStatus status = co_await waiting;
     if (status != NtStatus::SUCCESS) co_return fail(status);

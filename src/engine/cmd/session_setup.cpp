@@ -79,11 +79,16 @@ Result<void> establish(Call& call, SessionChannel& channel, const auth::Identity
     session.guest = identity.caller->guest;
     session.cipher = negotiated.cipher;
     session.signing = negotiated.signing;
-    const bool can_protect = !session.anonymous && !session.guest && !identity.session_key.empty();
+    // [MS-NLMP] 3.2.5.1.2: an anonymous logon's key is all zeros: protection that keeps nobody out, but that a
+    // client may ask for.  A guest's password was not checked, so there is no key that both sides know.
+    std::vector<std::byte> session_key = identity.session_key;
+    if (session.anonymous && session_key.empty()) session_key.resize(16);
+    const bool can_protect = !session.guest && !session_key.empty();
     const bool client_insists =
         ((request.security_mode | negotiated.client_security_mode) &
          wire::security_mode::signing_required) != 0;
-    session.signing_required = can_protect && (config.signing_required || client_insists);
+    session.signing_required =
+        can_protect && !session.anonymous && (config.signing_required || client_insists);
     if (!can_protect && config.signing_required && !config.shares.empty() && session.guest) {
         log::info(log::Component::auth,
                   "{}: guest session: cannot be signed although signing is required; clients that "
@@ -91,7 +96,7 @@ Result<void> establish(Call& call, SessionChannel& channel, const auth::Identity
                   call.connection.peer());
     }
     const crypto::SessionKeys keys = crypto::derive_session_keys(
-        static_cast<std::uint16_t>(negotiated.dialect), identity.session_key,
+        static_cast<std::uint16_t>(negotiated.dialect), session_key,
         channel.preauth.value(), static_cast<crypto::Cipher>(negotiated.cipher));
     const crypto::Provider& provider = crypto::openssl_provider();
     auto signer = provider.make_signer(static_cast<crypto::SigningAlgorithm>(negotiated.signing),
@@ -104,10 +109,12 @@ Result<void> establish(Call& call, SessionChannel& channel, const auth::Identity
         if (!decryption || !encryption) return fail(NtStatus::INTERNAL_ERROR);
         session.keys.decryption = std::move(*decryption);
         session.keys.encryption = std::move(*encryption);
-        session.encrypt_data = config.encryption == Encryption::required;
-    } else if (config.encryption == Encryption::required) {
-        return fail(NtStatus::ACCESS_DENIED);
+        session.encrypt_data =
+            config.encryption == Encryption::required && !session.anonymous;
     }
+    // A key that everybody knows protects nothing.
+    const bool sealed = session.keys.encryption && !session.anonymous;
+    if (config.encryption == Encryption::required && !sealed) return fail(NtStatus::ACCESS_DENIED);
     session.keys.session = keys.session;
     session.keys.application = keys.application;
     channel.signer = std::move(*signer);

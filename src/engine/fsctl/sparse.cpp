@@ -10,6 +10,19 @@ namespace smb3d::engine {
 
 namespace {
 constexpr std::size_t max_ranges = 65536;  // of one answer, whatever the client's buffer
+
+// [MS-FSA] 2.1.5.10.22: a file that is not sparse is allocated from end to end.
+Result<FsctlOutput> whole_range(const vfs::FileStat& stat, vfs::Range within, std::size_t room) {
+    FsctlOutput output;
+    if (within.offset >= stat.end_of_file) return output;
+    if (room == 0) return fail(NtStatus::BUFFER_TOO_SMALL);
+    const std::uint64_t length = std::min(within.length, stat.end_of_file - within.offset);
+    const fscc::FileAllocatedRangeBuffer range{static_cast<std::int64_t>(within.offset),
+                                               static_cast<std::int64_t>(length)};
+    output.small = wire::to_bytes(range);
+    return output;
+}
+
 }
 
 FsctlReply fsctl_set_sparse(Call& call, const wire::IoctlRequest& request) {
@@ -69,6 +82,13 @@ FsctlReply fsctl_query_allocated_ranges(Call& call, const wire::IoctlRequest& re
     const vfs::Range within{static_cast<std::uint64_t>(input->file_offset),
                             static_cast<std::uint64_t>(input->length)};
     if (within.length == 0) co_return FsctlOutput{};
+    Pending<vfs::FileStat> looking(call.loop());
+    call.open->file->stat(call.op(Lane::metadata), looking.done());
+    const Result<vfs::FileStat> stat = co_await looking;
+    if (!stat) co_return fail(stat.error());
+    if ((stat->attributes & fsa::attribute::sparse_file) == 0) {
+        co_return whole_range(*stat, within, room);
+    }
     // One more than there is room for tells whether the answer is whole.
     Pending<std::vector<vfs::Range>> asking(call.loop());
     call.open->file->allocated_ranges(call.op(Lane::metadata), within,

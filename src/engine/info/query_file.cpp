@@ -4,6 +4,7 @@
 #include "base/utf16.h"
 #include "engine/file_access.h"
 #include "engine/info/query.h"
+#include "engine/info/short_name.h"
 #include "fsa/access.h"
 #include "fsa/path.h"
 #include "fscc/file_info.h"
@@ -89,9 +90,13 @@ Result<void> all(const InfoQuery& q, Out& out) {
     return put(info, out);
 }
 
-// No share makes 8.3 names.
-Result<void> alternate_name(const InfoQuery&, Out&) {
-    return fail(NtStatus::OBJECT_NAME_NOT_FOUND);
+// Deviation: [MS-FSA] 2.1.5.11.3 has OBJECT_NAME_NOT_FOUND where no short names are kept, upon which clients give up
+// on all they wanted to know (smbclient allinfo, smbtorture smb2.getinfo.getinfo_access).  A short name is made up for
+// showing, as smbd does; files are not opened by it.
+Result<void> alternate_name(const InfoQuery& q, Out& out) {
+    const std::string path = q.open.path();
+    const auto bytes = utf16le_bytes(short_name(fsa::last_component(path)));
+    return put(fscc::FileNameInformation{bytes}, out);
 }
 
 Result<void> stream(const InfoQuery& q, Out& out) {

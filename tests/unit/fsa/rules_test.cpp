@@ -92,8 +92,7 @@ TEST(Access, VfsAccess) {
     EXPECT_EQ(vfs_access(access::read_attributes, false), vfs::access_attributes);
     EXPECT_EQ(vfs_access(access::read_attributes, true), vfs::access_write_data);
     EXPECT_EQ(vfs_access(access::execute, false), vfs::access_read_data);
-    EXPECT_EQ(vfs_access(access::append_data, false),
-              vfs::access_write_data | vfs::access_append_only);
+    EXPECT_EQ(vfs_access(access::append_data, false), vfs::access_write_data);
     EXPECT_EQ(vfs_access(access::append_data | access::write_data, false), vfs::access_write_data);
 }
 
