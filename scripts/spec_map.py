@@ -4,9 +4,9 @@
     scripts/spec_map.py            writes docs/spec_map.md
     scripts/spec_map.py --check    exit code 1 if docs/spec_map.md is not what it would write
 
-A citation is "[MS-SMB2] 3.3.5.9", also with more sections behind it ("2.2.13.2, 3.3.5.9.1", "3.3.5.15.3, .4, .10"); a number
-of three parts or more without a document belongs to the one that the file cited last.  The map has no line numbers, so
-that it changes when a citation comes or goes, and not with every edit.
+A citation is "[MS-SMB2] 3.3.5.9", also with more sections behind it ("2.2.13.2, 3.3.5.9.1", "3.3.5.15.3, .4, .10"); a
+number of three parts or more without a document belongs to the one that the file cited last.  The map has no line
+numbers, so that it changes when a citation comes or goes, and not with every edit.
 """
 import os
 import re
@@ -18,7 +18,7 @@ MAP = os.path.join(TOP, "docs", "spec_map.md")
 FOLDERS = ("include", "src", "vfs_posix", "transport", "tests")
 DIALECTS = {"2.0.2", "3.0.2", "3.1.1"}  # bare, these are dialects
 
-# [MS-SMB2] 3.3.5: what a server does with what it receives.  Sections of clustering and shared virtual disks are left out.
+# [MS-SMB2] 3.3.5: what a server does with what it receives, without clustering and shared virtual disks.
 SERVER_SECTIONS = {
     "3.3.5.1": "accepting an incoming connection",
     "3.3.5.2": "receiving any message",
@@ -103,7 +103,9 @@ SERVER_SECTIONS = {
     "3.3.5.22.2": "acknowledging a lease break",
 }
 
-TOKEN = re.compile(r"\[(MS-[A-Z0-9]+|C706)\]|\b(RFC) ?(\d{4})\b|(?<![\w.\"/])(\d+(?:\.\d+)+)(?![\w\"])|(?<=[,;] )\.(\d+)(?![\w.])")
+TOKEN = re.compile(r"\[(MS-[A-Z0-9]+|C706)\]|\b(RFC) ?(\d{4})\b"   # a document
+                   r"|(?<![\w.\"/])(\d+(?:\.\d+)+)(?![\w\"])"         # a section
+                   r"|(?<=[,;] )\.(\d+)(?![\w.])")                    # one beside the last
 SEPARATOR = re.compile(r"[\s,;]*(and|to|or|section)?[\s,;]*$")
 
 
@@ -111,7 +113,8 @@ def comments(text):
     """The text with everything but // comments and # comments blanked; a comment that goes on is one run."""
     lines = []
     for line in text.splitlines():
-        match = re.search(r"(?<!:)//+(.*)", line) or re.match(r"\s*#(?!include|define|if|e|pragma|undef)(.*)", line)
+        match = (re.search(r"(?<!:)//+(.*)", line) or
+                 re.match(r"\s*#(?!include|define|if|e|pragma|undef)(.*)", line))
         lines.append(match[1] if match else "")
     return "\n".join(lines)
 
