@@ -1,6 +1,7 @@
 #include "engine/respond.h"
 
-#include <array>
+#include <algorithm>
+#include <cassert>
 #include <cstring>
 
 #include "base/log.h"
@@ -90,11 +91,9 @@ Response error_response(Call& call, NtStatus status) {
     // The pool is empty: an answer is small and owed all the same.
     Response last;
     last.status = status;
-    last.head = make_heap_buffer(wire::header_size + wire::built_size(wire::ErrorResponse{}));
-    const auto built = wire::build(wire::ErrorResponse{},
-                                   last.head.mutable_bytes().subspan(wire::header_size));
-    assert(built);
-    static_cast<void>(built);
+    const std::vector<std::byte> body = wire::to_bytes(wire::ErrorResponse{});
+    last.head = make_heap_buffer(wire::header_size + body.size());
+    std::copy(body.begin(), body.end(), last.head.data() + wire::header_size);
     return last;
 }
 
