@@ -150,8 +150,11 @@ DirCache::Answer DirCache::find(const DirKey& key, const DirStamp& stamp, std::s
     const auto shard = shard_of(key).lock();
     Directory* directory = shard->find(key);
     if (directory == nullptr || !directory->complete) return {};
-    // A stamp older than the entry's was read before an own change that has ended since.
-    if (stamp > directory->stamp && directory->changes_under_way == 0) return {};
+    // A stamp older than the entry's was read before an own change that has ended since (or the
+    // clock was set back).
+    const bool by_own_change =
+        directory->changes_under_way != 0 || (stamp < directory->stamp && directory->doubt);
+    if (stamp != directory->stamp && !by_own_change) return {};
     const std::string_view real = directory->names.find(hash, [&](std::string_view candidate) {
         return folded_disk_name(candidate) == folded_name;
     });

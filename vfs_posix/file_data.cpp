@@ -212,12 +212,15 @@ void PosixFile::write(const vfs::OpContext& context, std::uint64_t offset,
     const bool durable = through || traits_.write_through;
     const int flags = (durable ? RWF_DSYNC : 0) | (append ? RWF_APPEND : 0);
     std::size_t moved = 0;
-    if (context.loop != nullptr && !durable && total <= inline_write_limit) {
+    if (context.loop != nullptr && !durable && total <= inline_write_limit &&
+        share_->writes_inline()) {
         const ssize_t put = ::pwritev2(fd(), from.data(), iov_count(from),
                                        static_cast<off_t>(offset), flags | RWF_NOWAIT);
         if (put > 0) moved = static_cast<std::size_t>(put);
         if (moved == total) return done(moved);
-        if (put < 0 && errno != EAGAIN && errno != EOPNOTSUPP && errno != EINTR) {
+        if (put < 0 && errno == EOPNOTSUPP) {
+            share_->no_inline_writes();
+        } else if (put < 0 && errno != EAGAIN && errno != EINTR) {
             return done(fail_errno());
         }
     }

@@ -19,7 +19,7 @@ using vfs::WantKind;
 
 // A name that comes and goes while we look (or a dangling link, which never becomes what is asked
 // for).
-constexpr int open_attempts = 8;
+constexpr int open_attempts = 32;
 
 bool wants_data(const OpenRequest& request) {
     return (request.access & (vfs::access_read_data | vfs::access_write_data)) != 0;
@@ -40,14 +40,18 @@ void PosixShare::open(const vfs::OpContext& context, const OpenRequest& request,
     if (options_.read_only && (request.access & vfs::access_write_data) != 0) {
         return done(fail(NtStatus::MEDIA_WRITE_PROTECTED));
     }
+    bool missing = false;
     if (context.loop != nullptr && !traits_.remote && request.disposition != Disposition::create) {
         if (auto result = open_cached(context, request)) return done(std::move(*result));
+        missing = errno == ENOENT;
     }
-    run_blocking(context, done,
-                 [this, &context, &request] { return open_blocking(context, request); });
+    run_blocking(context, done, [this, &context, &request, missing] {
+        return open_blocking(context, request, missing);
+    });
 }
 
-// What the kernel's dentry cache answers without waiting; nullopt: ask a worker.
+// What the kernel's dentry cache answers without waiting; nullopt: ask a worker, with ENOENT in
+// errno if the name is not there as it was written.
 std::optional<Result<OpenReply>> PosixShare::open_cached(const vfs::OpContext& context,
                                                          const OpenRequest& request) {
     if (Result<void> worn = wear(context); !worn) return Result<OpenReply>(fail(worn.error()));
@@ -55,9 +59,11 @@ std::optional<Result<OpenReply>> PosixShare::open_cached(const vfs::OpContext& c
     if (!path) return Result<OpenReply>(fail(path.error()));
     Opened opened = open_existing(*path, request, Blocking::never);
     if (opened.fd) return finish_open(std::move(opened), std::move(*path), request, false);
-    if (errno == ENOENT && request.disposition == Disposition::open && missing_for_sure(request)) {
+    const int error = errno;
+    if (error == ENOENT && request.disposition == Disposition::open && missing_for_sure(request)) {
         return Result<OpenReply>(fail(NtStatus::OBJECT_NAME_NOT_FOUND));
     }
+    errno = error;
     return std::nullopt;
 }
 
@@ -70,21 +76,23 @@ bool PosixShare::missing_for_sure(const OpenRequest& request) {
 }
 
 Result<OpenReply> PosixShare::open_blocking(const vfs::OpContext& context,
-                                            const OpenRequest& request) {
+                                            const OpenRequest& request, bool missing) {
     SMB3D_TRY(wear(context));
     for (int attempt = 0; attempt < open_attempts; ++attempt) {
-        if (auto result = open_attempt(request)) return std::move(*result);
+        if (auto result = open_attempt(request, missing && attempt == 0)) return std::move(*result);
     }
     // Something has the name but cannot be opened: a link to nowhere that we will not create
     // through.
     return fail(NtStatus::ACCESS_DENIED);
 }
 
-// One look at the tree; nullopt if it changed under us.
-std::optional<Result<OpenReply>> PosixShare::open_attempt(const OpenRequest& request) {
+// One look at the tree; nullopt if it changed under us.  `missing`: the name was not there as
+// written a moment ago.
+std::optional<Result<OpenReply>> PosixShare::open_attempt(const OpenRequest& request,
+                                                          bool missing) {
     auto path = resolver_.disk_path(request.path);
     if (!path) return Result<OpenReply>(fail(path.error()));
-    if (request.disposition != Disposition::create) {
+    if (request.disposition != Disposition::create && !missing) {
         Opened opened = open_existing(*path, request, Blocking::may);
         if (opened.fd) return finish_open(std::move(opened), std::move(*path), request, false);
         if (!is_missing(errno)) return open_failed(errno, *path, request);

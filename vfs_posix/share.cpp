@@ -152,8 +152,8 @@ vfs::FileStat PosixShare::make_stat(const struct ::statx& st, const std::optiona
 
     out.last_access_time = to_file_time(st.stx_atime);
     out.last_write_time = to_file_time(st.stx_mtime);
-    // Deviation: Windows' ChangeTime can be set, which st_ctime cannot; the write time serves, as smbd has it
-    // (smbtorture smb2.timestamps.time_t_*, freeze-thaw).
+    // Deviation: Windows' ChangeTime can be set, which st_ctime cannot; the write time serves, as
+    // smbd has it (smbtorture smb2.timestamps.time_t_*, freeze-thaw).
     out.change_time = out.last_write_time;
     if (dos && dos->creation_time) {
         out.creation_time = *dos->creation_time;

@@ -5,6 +5,7 @@
 // Errors: NtStatus, by errno_map.h.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -52,6 +53,11 @@ class PosixShare final : public vfs::Share, public std::enable_shared_from_this<
     const FileSystemTraits& traits() const { return traits_; }
     Resolver& resolver() { return resolver_; }
 
+    // Whether the file system writes to the page cache without waiting (RWF_NOWAIT); learnt from
+    // the first refusal.
+    bool writes_inline() const { return writes_inline_.load(std::memory_order_relaxed); }
+    void no_inline_writes() { writes_inline_.store(false, std::memory_order_relaxed); }
+
     // Puts the calling thread into the identity of the request.
     [[nodiscard]] Result<void> wear(const vfs::OpContext& context) const;
 
@@ -70,8 +76,9 @@ class PosixShare final : public vfs::Share, public std::enable_shared_from_this<
     std::optional<Result<vfs::OpenReply>> open_cached(const vfs::OpContext&,
                                                       const vfs::OpenRequest&);
     bool missing_for_sure(const vfs::OpenRequest&);
-    Result<vfs::OpenReply> open_blocking(const vfs::OpContext&, const vfs::OpenRequest&);
-    std::optional<Result<vfs::OpenReply>> open_attempt(const vfs::OpenRequest&);
+    Result<vfs::OpenReply> open_blocking(const vfs::OpContext&, const vfs::OpenRequest&,
+                                         bool missing);
+    std::optional<Result<vfs::OpenReply>> open_attempt(const vfs::OpenRequest&, bool missing);
     Opened open_existing(const std::string& path, const vfs::OpenRequest&, Blocking) const;
     std::optional<Result<vfs::OpenReply>> open_found(Parent&, const std::string& name,
                                                      const vfs::OpenRequest&);
@@ -101,6 +108,7 @@ class PosixShare final : public vfs::Share, public std::enable_shared_from_this<
     const PosixOptions options_;
     const FileSystemTraits traits_;
     Resolver resolver_;
+    std::atomic<bool> writes_inline_{true};
 };
 
 // Attributes that are kept in the xattr, of those in [MS-FSCC] 2.6.
