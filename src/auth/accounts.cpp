@@ -14,6 +14,7 @@
 #include <fmt/core.h>
 
 #include "auth/account_records.h"
+#include "auth/as_server.h"
 #include "auth/ntlm_crypto.h"
 #include "base/log.h"
 #include "base/utf16.h"
@@ -218,14 +219,14 @@ AccountStamp stamp_accounts(const std::string& path) {
     AccountStamp stamp;
     auto* next = stamp.values.data();
     for (const char* file : {path.c_str(), "/etc/passwd", "/etc/group"}) {
-        next = std::ranges::copy(stamp_file(file), next).out;
+        next = std::ranges::copy(as_server([file] { return stamp_file(file); }), next).out;
     }
     return stamp;
 }
 
 Told<std::shared_ptr<const AccountSnapshot>> AccountSnapshot::load(
     const std::string& path, const std::string& server, const std::string& guest_account) {
-    auto records = read_accounts(path);
+    auto records = as_server([&path] { return read_accounts(path); });
     if (!records) return told(std::move(records.error()));
     std::vector<Account> accounts;
     for (AccountRecord& record : *records) {

@@ -9,6 +9,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -201,6 +202,22 @@ TEST_F(Accounts, SnapshotResolvesSystemUsers) {
     EXPECT_TRUE((*snapshot)->guest()->guest);
     EXPECT_TRUE((*snapshot)->anonymous()->anonymous);
     EXPECT_EQ((*snapshot)->find("root")->caller->uid, 0U);
+}
+
+// Loops and workers keep the identity of the last caller whose files they opened.
+TEST_F(Accounts, AreReadWhateverIdentityTheThreadWears) {
+    if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+    ASSERT_TRUE(file_.add("nobody", "Password"));
+    ::chmod(directory_.path().c_str(), 0700);
+    const AccountStamp before = stamp_accounts(file_.path());
+    ::setfsuid(65534);
+    const AccountStamp stamp = stamp_accounts(file_.path());
+    const auto snapshot = AccountSnapshot::load(file_.path(), "NAS", "");
+    const int worn = ::setfsuid(0);
+    EXPECT_EQ(worn, 65534);
+    EXPECT_EQ(stamp, before);
+    ASSERT_TRUE(snapshot) << snapshot.error();
+    EXPECT_EQ((*snapshot)->size(), 1U);
 }
 
 TEST_F(Accounts, GuestMustBeAnOrdinarySystemUser) {
