@@ -225,8 +225,10 @@ TEST_F(Socket, CutsOffSilentClients) {
 
 TEST_F(Socket, TakesNoMoreThanItsLimitOfClients) {
     std::vector<int> clients;
-    for (std::size_t i = 0; i < AdminSocket::max_clients + 4; ++i) clients.push_back(connect());
-    for (int i = 0; i < 4; ++i) turn();
+    for (std::size_t i = 0; i < AdminSocket::max_clients + 4; ++i) {
+        clients.push_back(connect());
+        turn();
+    }
     std::vector<::pollfd> fds;
     socket_.add_to(fds);
     EXPECT_EQ(fds.size(), AdminSocket::max_clients);
