@@ -98,6 +98,14 @@ vfs::Capabilities PosixShare::capabilities() const {
     out.case_insensitive = !options_.case_sensitive;
     out.read_only = options_.read_only || traits_.read_only;
     out.dos_attributes = options_.store_dos_attributes && traits_.user_xattrs;
+    if (options_.force_user) {
+        auto forced = std::make_shared<Caller>();
+        forced->uid = options_.force_user->uid;
+        forced->gid = options_.force_user->gid;
+        forced->groups.assign(options_.force_user->groups.begin(),
+                              options_.force_user->groups.end());
+        out.acts_as = std::move(forced);
+    }
     return out;
 }
 

@@ -1,10 +1,10 @@
 // Buffer: a reference-counted slice of bytes, the only currency for message and file data.
 //
-// Purpose: data crosses folders (transport, engine, VFS) without a copy.  A Buffer is {block, pointer, size};
-//   slices share the block, the last one gives it back to where it came from (a BufferPool, or an RDMA
-//   transport's registered memory).
-// Thread: a Buffer object belongs to one thread at a time; Buffers that share a block may be on different
-//   threads (the count is atomic).
+// Purpose: data crosses folders (transport, engine, VFS) without a copy.  A Buffer is {block,
+//   pointer, size}; slices share the block, the last one gives it back to where it came from (a
+//   BufferPool, or an RDMA transport's registered memory).
+// Thread: a Buffer object belongs to one thread at a time; Buffers that share a block may be on
+//   different threads (the count is atomic).
 // Lifetime: the bytes live as long as any Buffer that refers to them.
 #pragma once
 
@@ -23,9 +23,11 @@ namespace smb3d {
 using Bytes = std::span<const std::byte>;
 using MutableBytes = std::span<std::byte>;
 
-// The shared storage behind Buffers.  Who allocates it derives from it and says in `release` how it goes back.
+// The shared storage behind Buffers.  Who allocates it derives from it and says in `release` how it
+// goes back.
 struct BufferBlock {
-    using Release = void (*)(BufferBlock*);  // called once, on whichever thread drops the last reference
+    // called once, on whichever thread drops the last reference
+    using Release = void (*)(BufferBlock*);
 
     std::atomic<std::uint32_t> references{1};
     std::uint32_t tag{0};  // the owner's own use: size class, memory region index
@@ -61,8 +63,7 @@ class Buffer {
     ~Buffer() { reset(); }
 
     void reset() {
-        if (block_ != nullptr &&
-            block_->references.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+        if (block_ != nullptr && block_->references.fetch_sub(1, std::memory_order_acq_rel) == 1) {
             block_->release(block_);
         }
         block_ = nullptr;
@@ -110,8 +111,9 @@ inline Buffer make_heap_buffer(std::size_t size) {
     return {block, block->data, size};
 }
 
-// Where message and I/O buffers come from.  `allocate` gives exactly `size` usable bytes, uninitialised, or an
-// empty Buffer when the pool's ceiling is reached: the caller then answers STATUS_INSUFF_SERVER_RESOURCES.
+// Where message and I/O buffers come from.  `allocate` gives exactly `size` usable bytes,
+// uninitialised, or an empty Buffer when the pool's ceiling is reached: the caller then answers
+// STATUS_INSUFF_SERVER_RESOURCES.
 // Thread: any.
 class BufferPool {
   public:
@@ -119,7 +121,8 @@ class BufferPool {
     virtual Buffer allocate(std::size_t size) = 0;
 };
 
-// The pieces of one outgoing message, in order; each keeps its data alive until the transport has sent it.
+// The pieces of one outgoing message, in order; each keeps its data alive until the transport has
+// sent it.
 using BufferChain = std::vector<Buffer>;
 
 inline std::size_t chain_size(const BufferChain& chain) {

@@ -1,7 +1,8 @@
 // Caller: on whose behalf an operation runs.  Always an argument, never thread-local state.
 //
 // Thread: immutable once built, shared by reference; any thread.
-// Lifetime: the session's; re-authentication makes a new one (a request keeps the one it started with).
+// Lifetime: the session's; re-authentication makes a new one (a request keeps the one it started
+//   with).
 #pragma once
 
 #include <cstdint>
@@ -13,11 +14,12 @@ namespace smb3d {
 struct Caller {
     std::uint32_t uid{0};
     std::uint32_t gid{0};
-    std::vector<std::uint32_t> groups;      // supplementary groups, without gid
-    std::string user;                       // account name as logged on, for logs and display
-    std::string domain;                     // its domain or the server's name
-    std::vector<std::vector<std::uint8_t>> sids;  // [MS-DTYP] 2.4.2.2 SIDs; [0] the user, then groups
-    std::uint64_t privileges{0};            // bit mask, Privilege below
+    std::vector<std::uint32_t> groups;  // supplementary groups, without gid
+    std::string user;                   // account name as logged on, for logs and display
+    std::string domain;                 // its domain or the server's name
+    // [MS-DTYP] 2.4.2.2 SIDs; [0] the user, then groups
+    std::vector<std::vector<std::uint8_t>> sids;
+    std::uint64_t privileges{0};  // bit mask, Privilege below
     bool guest{false};
     bool anonymous{false};
 };

@@ -2,12 +2,14 @@
 //
 // Purpose: the only way to sockets, timers, file I/O in the background and other threads.  Two
 //   implementations (src/loop: io_uring, epoll), chosen by a probe at start.
-// Thread: `post`, `pool`, `index` and `in_loop_thread` from any thread; everything else on the loop's own thread only
-//   (or, while the loop does not run, on the one thread that sets it up or takes it down).
-// Lifetime: operations, timers and work items are the caller's objects and must stay where they are until
-//   their function has run (or, for a timer, until disarmed).
+// Thread: `post`, `pool`, `index` and `in_loop_thread` from any thread; everything else on the
+//   loop's own thread only (or, while the loop does not run, on the one thread that sets it up or
+//   takes it down).
+// Lifetime: operations, timers and work items are the caller's objects and must stay where they are
+//   until their function has run (or, for a timer, until disarmed).
 // Errors: results are those of the system call: >= 0, or -errno.
-// Contract: a completion function runs from the top of the loop, never nested inside the call that started it.
+// Contract: a completion function runs from the top of the loop, never nested inside the call that
+//   started it.
 #pragma once
 
 #include <chrono>
@@ -22,7 +24,8 @@
 
 namespace smb3d {
 
-// A unit of work for another thread: intrusive, so posting allocates nothing.  `run` may delete or reuse it.
+// A unit of work for another thread: intrusive, so posting allocates nothing.  `run` may delete or
+// reuse it.
 struct Work {
     using Run = void (*)(Work*);
     Run run{nullptr};
@@ -48,7 +51,8 @@ struct Timer {
     bool armed() const { return heap_index != static_cast<std::size_t>(-1); }
 };
 
-// Priority lanes of the worker pool, most urgent first: a bulk copy never starves a directory listing.
+// Priority lanes of the worker pool, most urgent first: a bulk copy never starves a directory
+// listing.
 enum class Lane : std::uint8_t { session, metadata, small_io, bulk_io, background };
 inline constexpr std::size_t lane_count = 5;
 
@@ -76,30 +80,35 @@ class Loop {
     virtual void arm(Timer& timer, std::chrono::nanoseconds after) = 0;
     virtual void disarm(Timer& timer) = 0;
 
-    // -- sockets -------------------------------------------------------------------------------------------
-    // At most one operation that receives (accept, recv_*) and one that sends at a time on a descriptor; a descriptor is
-    // closed only when none is under way.  Descriptors may be blocking or not.
-    // One connection accepted from `fd`: the result is the new descriptor (close-on-exec; non-blocking or not as the loop
-    // prefers it).
+    // -- sockets
+    // At most one operation that receives (accept, recv_*) and one that sends at a time on a
+    // descriptor; a descriptor is closed only when none is under way.  Descriptors may be blocking
+    // or not. One connection accepted from `fd`: the result is the new descriptor (close-on-exec;
+    // non-blocking or not as the loop prefers it).
     virtual void accept(IoOp& op, int fd) = 0;
-    // Waits for data and receives it into memory of the loop's, so that an idle connection holds none.
-    // `done` gets the count (0: end of stream); `received(op)` gives the bytes, valid during `done` only.
+    // Waits for data and receives it into memory of the loop's, so that an idle connection holds
+    // none. `done` gets the count (0: end of stream); `received(op)` gives the bytes, valid during
+    // `done` only.
     virtual void recv_pooled(IoOp& op, int fd) = 0;
     virtual Bytes received(const IoOp& op) const = 0;
-    // Receives exactly into.size() bytes straight into the caller's memory; fewer only at end of stream.
+    // Receives exactly into.size() bytes straight into the caller's memory; fewer only at end of
+    // stream.
     virtual void recv_exact(IoOp& op, int fd, MutableBytes into) = 0;
-    // Sends all of `parts` (which must stay, with their data, until done).  The result is the total, or -errno.
+    // Sends all of `parts` (which must stay, with their data, until done).  The result is the
+    // total, or -errno.
     virtual void send_all(IoOp& op, int fd, std::span<::iovec> parts) = 0;
     // Waits until `fd` is ready for `events` (poll(2) bits); the result is the bits that are set.
     virtual void poll(IoOp& op, int fd, std::uint32_t events) = 0;
-    // Asks an operation of this loop to end early; its `done` still comes, with -ECANCELED unless it was done.
+    // Asks an operation of this loop to end early; its `done` still comes, with -ECANCELED unless
+    // it was done.
     virtual void cancel(IoOp& op) = 0;
 
-    // -- files ---------------------------------------------------------------------------------------------
-    // True if the ring does file I/O in the background; if false, the calls below must not be used and a back
-    // end takes the worker pool instead.
+    // -- files
+    // True if the ring does file I/O in the background; if false, the calls below must not be used
+    // and a back end takes the worker pool instead.
     virtual bool has_file_io() const = 0;
-    virtual void file_read(IoOp& op, int fd, std::span<const ::iovec> into, std::uint64_t offset) = 0;
+    virtual void file_read(IoOp& op, int fd, std::span<const ::iovec> into,
+                           std::uint64_t offset) = 0;
     virtual void file_write(IoOp& op, int fd, std::span<const ::iovec> from, std::uint64_t offset,
                             int rwf_flags) = 0;
     virtual void file_sync(IoOp& op, int fd, bool data_only) = 0;

@@ -1,8 +1,8 @@
 // Plug-ins: a VFS back end or a transport in a shared object, loaded by the daemon at start.
 //
-// A plug-in exports one symbol, `smb3d_plugin`, of type Plugin.  The daemon refuses it unless the major version is its
-// own and the minor version is not newer than its own: a minor version only adds virtual functions at the end of a
-// class, fields at the end of a struct, or enumerators.
+// A plug-in exports one symbol, `smb3d_plugin`, of type Plugin.  The daemon refuses it unless the
+// major version is its own and the minor version is not newer than its own: a minor version only
+// adds virtual functions at the end of a class, fields at the end of a struct, or enumerators.
 // Lifetime: loaded once, never unloaded.  Thread: the factories are called on the control thread.
 #pragma once
 
@@ -29,8 +29,8 @@ struct Plugin {
     std::uint32_t minor{api_minor};
     const char* name{nullptr};
     // Either may be null.  The error is a sentence for the administrator.
-    std::expected<std::shared_ptr<vfs::Share>, std::string> (*make_share)(const std::string& path,
-                                                                         const PluginOptions& options){nullptr};
+    std::expected<std::shared_ptr<vfs::Share>, std::string> (*make_share)(
+        const std::string& path, const PluginOptions& options){nullptr};
     std::expected<std::unique_ptr<transport::Transport>, std::string> (*make_transport)(
         const PluginOptions& options){nullptr};
 };

@@ -2,7 +2,8 @@
 //
 // Spec: [MS-ERREF] 2.3.1 (the values).
 // Thread: plain values, any thread.
-// Errors: this is them.  A peer's fault is a status, a programmer's an assert, protocol abuse a disconnect.
+// Errors: this is them.  A peer's fault is a status, a programmer's an assert, protocol abuse a
+//   disconnect.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +13,8 @@
 
 namespace smb3d {
 
-// One row a status: name without STATUS_, value.  smb3d::status_name() and the tests read the same rows.
+// One row a status: name without STATUS_, value.  smb3d::status_name() and the tests read the same
+//   rows.
 #define SMB3D_STATUS_ROWS(X)                       \
     X(SUCCESS, 0x00000000)                         \
     X(PENDING, 0x00000103)                         \

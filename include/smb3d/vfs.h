@@ -1,31 +1,39 @@
-// The VFS API: what a storage back end implements.  About twenty operations, asynchronous, callback-driven.
+// The VFS API: what a storage back end implements.  About twenty operations, asynchronous,
+//   callback-driven.
 //
-// Purpose: the engine holds SMB semantics (share modes, delete-on-close, locks, oplocks, wildcards); a back end
-//   only stores.  POSIX (vfs_posix) is the first; named pipes (src/pipe) are another; decorators hold a Share.
+// Purpose: the engine holds SMB semantics (share modes, delete-on-close, locks, oplocks,
+//   wildcards); a back end only stores.  POSIX (vfs_posix) is the first; named pipes (src/pipe) are
+//   another; decorators hold a Share.
 //
 // THE COMPLETION CONTRACT
-//   1. Every operation ends by calling its `done` exactly once, from any thread, possibly before the call
-//      returns.
-//   2. `done` only records the result and, if it comes from elsewhere, posts to the request's loop; a back end
-//      may therefore call it while holding nothing but its own short locks, and must not expect it to run the
-//      request's next step inside.
-//   3. Arguments (the OpContext, strings, iovecs and the memory they name) live until `done`; nothing of them may
-//      be touched after it.
-//   4. Cancel only asks (OpContext::cancel); `done` still comes, with STATUS_CANCELLED or the real result.
+//   1. Every operation ends by calling its `done` exactly once, from any thread, possibly before
+//      the call returns.
+//   2. `done` only records the result and, if it comes from elsewhere, posts to the request's loop;
+//      a back end may therefore call it while holding nothing but its own short locks, and must not
+//      expect it to run the request's next step inside.
+//   3. Arguments (the OpContext, strings, iovecs and the memory they name) live until `done`;
+//      nothing of them may be touched after it.
+//   4. Cancel only asks (OpContext::cancel); `done` still comes, with STATUS_CANCELLED or the real
+//     result.
 //   5. A File or Share is not destroyed while one of its operations is under way.  The engine calls
-//      File::close() once, last, and then drops its reference; after a failed close() the File is closed as well.
-//   6. Operations of one File may overlap and complete in any order; the engine orders what must be ordered.
+//      File::close() once, last, and then drops its reference; after a failed close() the File is
+//        closed as well.
+//   6. Operations of one File may overlap and complete in any order; the engine orders what must be
+//     ordered.
 //
-// Identity: OpContext::caller says on whose behalf.  Share operations (paths) must be done with the caller's rights
-//   in the back end's own terms (POSIX: file-system uid, gid, groups); File operations use the rights the File was
-//   opened with.
-// Names: UTF-8, '/' between components, no leading or trailing '/', never "." or ".."; "" is the share's root.  A
-//   name's unpaired UTF-16 surrogates come as their three-byte UTF-8 form (WTF-8).  Lookup is case-insensitive and
-//   case-preserving when the share says so (Capabilities::case_insensitive).  A name that a Windows client cannot
-//   express is mapped by the back end (see vfs_posix/name_map.h), both ways.
+// Identity: OpContext::caller says on whose behalf.  Share operations (paths) must be done with the
+//   caller's rights in the back end's own terms (POSIX: file-system uid, gid, groups); File
+//   operations use the rights the File was opened with.
+// Names: UTF-8, '/' between components, no leading or trailing '/', never "." or ".."; "" is the
+//   share's root.  A name's unpaired UTF-16 surrogates come as their three-byte UTF-8 form (WTF-8).
+//   Lookup is case-insensitive and case-preserving when the share says so
+//   (Capabilities::case_insensitive).  A name that a Windows client cannot express is mapped by the
+//   back end (see vfs_posix/name_map.h), both ways.
 // Times: FileTime, 100 ns since 1601-01-01 UTC ([MS-DTYP] 2.3.3); 0 where the file system has none.
-// Errors: NtStatus.  Use the value that [MS-FSA] names for the condition; vfs_posix/errno_map.h for system calls.
-// Versioning: plugin.h.  A minor version adds virtuals at the end, with a default that says "not supported".
+// Errors: NtStatus.  Use the value that [MS-FSA] names for the condition; vfs_posix/errno_map.h for
+//   system calls.
+// Versioning: plugin.h.  A minor version adds virtuals at the end, with a default that says "not
+//   supported".
 #pragma once
 
 #include <atomic>
@@ -61,16 +69,17 @@ class Done {
     void* context_;
 };
 
-// A request's wish to end an operation early.  Any thread may request; a back end that can act on it polls
-// requested() or sets a listener for the time of the operation (one at a time).
+// A request's wish to end an operation early.  Any thread may request; a back end that can act on
+// it polls requested() or sets a listener for the time of the operation (one at a time).
 class Cancellation {
   public:
     using Listener = void (*)(void* context);
     bool requested() const { return requested_.load(std::memory_order_acquire); }
-    void request();                                     // runs the listener, if any, once
+    void request();  // runs the listener, if any, once
     // False if cancellation was requested already: then the listener is not set and will not run.
     bool listen(Listener listener, void* context);
-    // After this returns the listener does not run and is not running (unless called from inside it).
+    // After this returns the listener does not run and is not running (unless called from inside
+    // it).
     void unlisten();
 
   private:
@@ -82,12 +91,14 @@ class Cancellation {
 
 struct OpContext {
     const Caller* caller{nullptr};
-    Loop* loop{nullptr};  // the request's loop; a back end may use its ring, timers and pool when called on it
+    // the request's loop; a back end may use its ring, timers and pool when called on it
+    Loop* loop{nullptr};
     Lane lane{Lane::metadata};
     Cancellation* cancel{nullptr};  // may be null
 };
 
-// Identifies a file for as long as it exists, whatever its names: the key of the engine's file table.
+// Identifies a file for as long as it exists, whatever its names: the key of the engine's file
+// table.
 struct FileId {
     std::uint64_t volume{0};
     std::uint64_t inode{0};
@@ -101,7 +112,8 @@ enum class FileKind : std::uint8_t { file, directory, pipe, symlink, other };
 struct FileStat {
     FileId id;
     FileKind kind{FileKind::file};
-    std::uint32_t attributes{0};  // [MS-FSCC] 2.6, FILE_ATTRIBUTE_NORMAL and _DIRECTORY included as they apply
+    // [MS-FSCC] 2.6, FILE_ATTRIBUTE_NORMAL and _DIRECTORY included as they apply
+    std::uint32_t attributes{0};
     FileTime creation_time{0};
     FileTime last_access_time{0};
     FileTime last_write_time{0};
@@ -111,7 +123,7 @@ struct FileStat {
     std::uint32_t links{1};
     std::uint32_t reparse_tag{0};
     std::uint32_t ea_size{0};
-    std::uint32_t uid{0};   // for the security descriptor made from owner and mode
+    std::uint32_t uid{0};  // for the security descriptor made from owner and mode
     std::uint32_t gid{0};
     std::uint32_t mode{0};
 };
@@ -127,32 +139,33 @@ struct StatChange {
 
 // What the handle will be used for; chooses how the back end opens it.  Or-ed together.
 enum Access : std::uint32_t {
-    access_attributes = 0,       // stat, set_stat, names: always possible
-    access_read_data = 1U << 0,  // read, list
-    access_write_data = 1U << 1, // write, set_size, allocate
-    access_append_only = 1U << 2,// with write_data: only beyond the end
+    access_attributes = 0,         // stat, set_stat, names: always possible
+    access_read_data = 1U << 0,    // read, list
+    access_write_data = 1U << 1,   // write, set_size, allocate
+    access_append_only = 1U << 2,  // with write_data: only beyond the end
 };
 
 enum class Disposition : std::uint8_t {
-    open,            // must exist, or OBJECT_NAME_NOT_FOUND / OBJECT_PATH_NOT_FOUND
-    create,          // must not exist, or OBJECT_NAME_COLLISION
+    open,    // must exist, or OBJECT_NAME_NOT_FOUND / OBJECT_PATH_NOT_FOUND
+    create,  // must not exist, or OBJECT_NAME_COLLISION
     open_or_create,
 };
 
-enum class WantKind : std::uint8_t { any, file, directory };  // FILE_NON_DIRECTORY_FILE, FILE_DIRECTORY_FILE
+// FILE_NON_DIRECTORY_FILE, FILE_DIRECTORY_FILE
+enum class WantKind : std::uint8_t { any, file, directory };
 
 struct OpenRequest {
     std::string path;
     Disposition disposition{Disposition::open};
-    WantKind kind{WantKind::any};      // a mismatch: FILE_IS_A_DIRECTORY / NOT_A_DIRECTORY
+    WantKind kind{WantKind::any};  // a mismatch: FILE_IS_A_DIRECTORY / NOT_A_DIRECTORY
     std::uint32_t access{access_attributes};
     bool write_through{false};
     bool no_buffering{false};
-    bool open_reparse_point{false};    // the link itself, not what it points to
+    bool open_reparse_point{false};  // the link itself, not what it points to
     // For a file that gets created.
     std::uint32_t create_attributes{0};
     std::uint64_t create_allocation{0};
-    bool exact_case{false};            // FILE_CASE_SENSITIVE semantics (POSIX extensions)
+    bool exact_case{false};  // FILE_CASE_SENSITIVE semantics (POSIX extensions)
 };
 
 class File;
@@ -160,15 +173,15 @@ class File;
 struct OpenReply {
     std::shared_ptr<File> file;
     FileStat stat;
-    std::string path;      // as stored: the real case of every component
+    std::string path;  // as stored: the real case of every component
     bool created{false};
 };
 
 struct RenameRequest {
     std::string from;
-    FileId id;             // what `from` must still name, or OBJECT_NAME_NOT_FOUND
-    std::string to;        // the last component's case is kept as given
-    bool replace{false};   // else an existing target is OBJECT_NAME_COLLISION
+    FileId id;            // what `from` must still name, or OBJECT_NAME_NOT_FOUND
+    std::string to;       // the last component's case is kept as given
+    bool replace{false};  // else an existing target is OBJECT_NAME_COLLISION
 };
 
 struct VolumeInfo {
@@ -209,7 +222,7 @@ struct DirBatch {
 };
 
 struct ListRequest {
-    bool restart{false};         // from the first entry; else after the last one given
+    bool restart{false};  // from the first entry; else after the last one given
     bool names_only{false};
     const NameFilter* filter{nullptr};
     std::size_t max_entries{256};
@@ -223,10 +236,14 @@ struct Capabilities {
     bool extended_attributes{false};
     bool persistent_acls{false};
     bool reparse_points{false};
-    bool is_pipe{false};       // IPC$: SMB2_SHARE_TYPE_PIPE at tree connect
+    bool is_pipe{false};  // IPC$: SMB2_SHARE_TYPE_PIPE at tree connect
     bool read_only{false};
+    // Set if the back end does everything as one identity, whoever is logged on: access checks by
+    // owner and mode then go by it.
+    std::shared_ptr<const Caller> acts_as;
     std::uint32_t max_io{8U << 20};
-    bool dos_attributes{true};  // attributes and creation time are kept; else they are what the inode implies
+    // attributes and creation time are kept; else they are what the inode implies
+    bool dos_attributes{true};
 };
 
 // An open file or directory.  Thread: any operation from the loop of the request that makes it.
@@ -238,13 +255,14 @@ class File {
     virtual void stat(const OpContext&, Done<FileStat>) = 0;
     virtual void set_stat(const OpContext&, const StatChange&, Done<void>) = 0;
 
-    // Data.  A read that begins at or beyond the end yields 0; fewer bytes than asked only at the end.
+    // Data.  A read that begins at or beyond the end yields 0; fewer bytes than asked only at the
+    // end.
     virtual void read(const OpContext&, std::uint64_t offset, std::span<const ::iovec> into,
                       Done<std::size_t>);
     // All or an error; with `through` the data is on stable storage before `done`.  Offset
     // `append_offset` writes at the end.
-    virtual void write(const OpContext&, std::uint64_t offset, std::span<const ::iovec> from, bool through,
-                       Done<std::size_t>);
+    virtual void write(const OpContext&, std::uint64_t offset, std::span<const ::iovec> from,
+                       bool through, Done<std::size_t>);
     virtual void flush(const OpContext&, Done<void>);
     virtual void set_size(const OpContext&, std::uint64_t end_of_file, Done<void>);
     // Reserves (or gives back) space; the end of file moves only if the new size is below it.
@@ -256,16 +274,19 @@ class File {
     // Directories.  One listing at a time for a File.
     virtual void list(const OpContext&, const ListRequest&, Done<DirBatch>);
 
-    // [MS-DTYP] 2.4.6 security descriptor, self-relative.  NOT_SUPPORTED: the engine makes one from owner and mode.
+    // [MS-DTYP] 2.4.6 security descriptor, self-relative.  NOT_SUPPORTED: the engine makes one from
+    // owner and mode.
     virtual void get_security(const OpContext&, std::uint32_t security_information, Done<Buffer>);
-    virtual void set_security(const OpContext&, std::uint32_t security_information, Bytes, Done<void>);
+    virtual void set_security(const OpContext&, std::uint32_t security_information, Bytes,
+                              Done<void>);
 
     // Back-end specific control codes: FSCTL_PIPE_TRANSCEIVE and its like.
     virtual void control(const OpContext&, std::uint32_t code, Bytes input, std::size_t max_output,
                          Done<Buffer>);
 
-    // True if the read or control that has just completed gave only the first part of a message and the rest
-    // waits for the next read: the engine then answers STATUS_BUFFER_OVERFLOW with the data.  Message pipes only.
+    // True if the read or control that has just completed gave only the first part of a message and
+    // the rest waits for the next read: the engine then answers STATUS_BUFFER_OVERFLOW with the
+    // data.  Message pipes only.
     virtual bool read_incomplete() const { return false; }
 };
 
@@ -277,12 +298,14 @@ class Share {
     virtual ~Share() = default;
 
     virtual Capabilities capabilities() const = 0;
-    // A loop will (no longer) send operations: the place for per-loop state.  On that loop's thread.
+    // A loop will (no longer) send operations: the place for per-loop state.  On that loop's
+    // thread.
     virtual void attach(Loop&) {}
     virtual void detach(Loop&) {}
 
     virtual void open(const OpContext&, const OpenRequest&, Done<OpenReply>) = 0;
-    // Removes the name `path` if it still names `id`.  A directory must be empty: DIRECTORY_NOT_EMPTY.
+    // Removes the name `path` if it still names `id`.  A directory must be empty:
+    // DIRECTORY_NOT_EMPTY.
     virtual void remove(const OpContext&, const std::string& path, FileId id, Done<void>);
     // Yields the new path as stored.
     virtual void rename(const OpContext&, const RenameRequest&, Done<std::string>);
@@ -291,16 +314,18 @@ class Share {
     virtual void volume_info(const OpContext&, Done<VolumeInfo>);
 };
 
-// ---- defaults: "a back end without it" --------------------------------------------------------------------
+// ---- defaults: "a back end without it"
 
 inline void Cancellation::request() {
-    while (guard_.test_and_set(std::memory_order_acquire)) {}
+    while (guard_.test_and_set(std::memory_order_acquire)) {
+    }
     requested_.store(true, std::memory_order_release);
     if (Listener listener = std::exchange(listener_, nullptr)) listener(context_);
     guard_.clear(std::memory_order_release);
 }
 inline bool Cancellation::listen(Listener listener, void* context) {
-    while (guard_.test_and_set(std::memory_order_acquire)) {}
+    while (guard_.test_and_set(std::memory_order_acquire)) {
+    }
     const bool set = !requested_.load(std::memory_order_relaxed);
     if (set) {
         listener_ = listener;
@@ -310,7 +335,8 @@ inline bool Cancellation::listen(Listener listener, void* context) {
     return set;
 }
 inline void Cancellation::unlisten() {
-    while (guard_.test_and_set(std::memory_order_acquire)) {}
+    while (guard_.test_and_set(std::memory_order_acquire)) {
+    }
     listener_ = nullptr;
     guard_.clear(std::memory_order_release);
 }
@@ -330,7 +356,8 @@ inline void File::set_size(const OpContext&, std::uint64_t, Done<void> done) {
 inline void File::allocate(const OpContext&, std::uint64_t, Done<void> done) {
     done(fail(NtStatus::INVALID_DEVICE_REQUEST));
 }
-inline void File::allocated_ranges(const OpContext&, Range, std::size_t, Done<std::vector<Range>> done) {
+inline void File::allocated_ranges(const OpContext&, Range, std::size_t,
+                                   Done<std::vector<Range>> done) {
     done(fail(NtStatus::INVALID_DEVICE_REQUEST));
 }
 inline void File::zero_range(const OpContext&, Range, Done<void> done) {

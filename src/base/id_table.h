@@ -1,7 +1,8 @@
-// IdTable<T>: small integer ids for objects, O(1), never giving the same id to two objects in a row.
+// IdTable<T>: small integer ids for objects, O(1), never giving the same id to two objects in a
+// row.
 //
-// An id is {generation, slot}: a stale id finds nothing although its slot is in use again.  Ids start at 1, so 0 and all ones
-// never name an object.
+// An id is {generation, slot}: a stale id finds nothing although its slot is in use again.  Ids
+// start at 1, so 0 and all ones never name an object.
 // Thread: the owner's (usually inside a Guarded).
 #pragma once
 

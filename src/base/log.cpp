@@ -53,7 +53,8 @@ std::optional<Level> level_from(std::string_view name) {
 }
 
 void start(bool journal) {
-    // Asynchronous, and an overrun drops the oldest: a slow disk below the journal must not stop a loop.
+    // Asynchronous, and an overrun drops the oldest: a slow disk below the journal must not stop
+    // a loop.
     spdlog::init_thread_pool(8192, 1);
     std::shared_ptr<spdlog::sinks::sink> sink;
     if (journal) {

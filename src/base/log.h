@@ -1,6 +1,7 @@
 // Log: one spdlog logger a component, levels changeable at run time.
 //
-// Purpose: hides spdlog behind one function, so that including this costs a translation unit little.
+// Purpose: hides spdlog behind one function, so that including this costs a translation unit
+//   little.
 // Thread: any.  Errors: none; a message that cannot be written is lost.
 #pragma once
 
@@ -16,7 +17,17 @@ namespace smb3d::log {
 
 enum class Level : std::uint8_t { trace, debug, info, warn, error, off };
 
-enum class Component : std::uint8_t { daemon, config, transport, engine, auth, vfs, fsa, pipe, admin };
+enum class Component : std::uint8_t {
+    daemon,
+    config,
+    transport,
+    engine,
+    auth,
+    vfs,
+    fsa,
+    pipe,
+    admin
+};
 inline constexpr std::size_t component_count = 9;
 
 std::string_view component_name(Component component);
@@ -24,8 +35,8 @@ std::optional<Component> component_from(std::string_view name);
 std::string_view level_name(Level level);
 std::optional<Level> level_from(std::string_view name);
 
-// Where messages go: `journal` writes to systemd's journal with fields, else to stderr.  Called once at start;
-// before that messages go to stderr.
+// Where messages go: `journal` writes to systemd's journal with fields, else to stderr.  Called
+// once at start; before that messages go to stderr.
 void start(bool journal);
 void stop();
 

@@ -1,7 +1,9 @@
-// What the engine is configured with: immutable values that the daemon builds from the configuration file.
+// What the engine is configured with: immutable values that the daemon builds from the
+// configuration file.
 //
-// Thread: shared as `shared_ptr<const ...>` snapshots, any thread.  Lifetime: a request keeps the one it started with; a tree
-// connect keeps the SharePolicy it was made with until the daemon replaces or ends it.
+// Thread: shared as `shared_ptr<const ...>` snapshots, any thread.  Lifetime: a request keeps the
+// one it started with; a tree connect keeps the SharePolicy it was made with until the daemon
+// replaces or ends it.
 #pragma once
 
 #include <array>
@@ -26,59 +28,81 @@ enum class Dialect : std::uint16_t {
 
 constexpr const char* dialect_name(Dialect dialect) {
     switch (dialect) {
-        case Dialect::smb202: return "2.0.2";
-        case Dialect::smb210: return "2.1";
-        case Dialect::smb300: return "3.0";
-        case Dialect::smb302: return "3.0.2";
-        case Dialect::smb311: return "3.1.1";
+        case Dialect::smb202:
+            return "2.0.2";
+        case Dialect::smb210:
+            return "2.1";
+        case Dialect::smb300:
+            return "3.0";
+        case Dialect::smb302:
+            return "3.0.2";
+        case Dialect::smb311:
+            return "3.1.1";
     }
     return "?";
 }
 
 // [MS-SMB2] 2.2.3.1.2, 2.2.3.1.7: ids as on the wire.
-enum class Cipher : std::uint16_t { none = 0, aes128_ccm = 1, aes128_gcm = 2, aes256_ccm = 3, aes256_gcm = 4 };
+enum class Cipher : std::uint16_t {
+    none = 0,
+    aes128_ccm = 1,
+    aes128_gcm = 2,
+    aes256_ccm = 3,
+    aes256_gcm = 4
+};
 enum class SigningAlgorithm : std::uint16_t { hmac_sha256 = 0, aes_cmac = 1, aes_gmac = 2 };
 
 enum class Encryption : std::uint8_t { off, offered, required };
-enum class GuestAccess : std::uint8_t { refused, guest, anonymous };  // who without an account may come in
+// who without an account may come in
+enum class GuestAccess : std::uint8_t { refused, guest, anonymous };
 
 // [MS-SMB2] 2.2.10 ShareFlags caching bits.
-enum class OfflineCaching : std::uint32_t { manual = 0x00, automatic = 0x10, programs = 0x20, none = 0x30 };
+enum class OfflineCaching : std::uint32_t {
+    manual = 0x00,
+    automatic = 0x10,
+    programs = 0x20,
+    none = 0x30
+};
 
 struct SharePolicy {
-    std::string name;                       // as the administrator wrote it
+    std::string name;  // as the administrator wrote it
     std::string comment;
-    std::string path;                       // for NetShareEnum level 2 and the administrator; not used to open files
+    // for NetShareEnum level 2 and the administrator; not used to open files
+    std::string path;
     std::shared_ptr<vfs::Share> backend;
-    bool hidden{false};                     // left out of listings (a name that ends in '$' always is for Explorer)
+    // left out of listings (a name that ends in '$' always is for Explorer)
+    bool hidden{false};
     bool read_only{false};
-    bool encrypt{false};                    // SMB2_SHAREFLAG_ENCRYPT_DATA: unencrypted requests are refused
+    // SMB2_SHAREFLAG_ENCRYPT_DATA: unencrypted requests are refused
+    bool encrypt{false};
     bool allow_guest{false};
     bool allow_anonymous{false};
     bool access_based_enumeration{false};
     OfflineCaching caching{OfflineCaching::manual};
-    // Empty: every account.  Else account names, or "@group"; `group_ids` has the gid of every "@group" in the three lists.
+    // Empty: every account.  Else account names, or "@group"; `group_ids` has the gid of every
+    //   "@group" in the three lists.
     std::vector<std::string> allowed_users;
     std::vector<std::string> denied_users;
     std::vector<std::string> read_only_users;
     std::map<std::string, std::uint32_t> group_ids;
-    std::uint32_t max_connections{0};       // 0: no limit
+    std::uint32_t max_connections{0};  // 0: no limit
 };
 
 struct ServerConfig {
-    std::array<std::uint8_t, 16> guid{};    // ServerGuid, kept in the state directory
-    std::string netbios_name;               // upper case, at most 15 characters
+    std::array<std::uint8_t, 16> guid{};  // ServerGuid, kept in the state directory
+    std::string netbios_name;             // upper case, at most 15 characters
     std::string dns_name;
-    std::string domain;                     // workgroup
-    std::string comment;                    // server comment in listings
+    std::string domain;   // workgroup
+    std::string comment;  // server comment in listings
     Dialect min_dialect{Dialect::smb202};
     Dialect max_dialect{Dialect::smb311};
     bool signing_required{true};
     Encryption encryption{Encryption::offered};
-    bool multi_protocol_negotiate{true};    // answer the SMB1 negotiate that leads to SMB2
-    std::vector<Cipher> ciphers{Cipher::aes128_gcm, Cipher::aes128_ccm, Cipher::aes256_gcm, Cipher::aes256_ccm};
-    std::vector<SigningAlgorithm> signing_algorithms{SigningAlgorithm::aes_gmac, SigningAlgorithm::aes_cmac,
-                                                     SigningAlgorithm::hmac_sha256};
+    bool multi_protocol_negotiate{true};  // answer the SMB1 negotiate that leads to SMB2
+    std::vector<Cipher> ciphers{Cipher::aes128_gcm, Cipher::aes128_ccm, Cipher::aes256_gcm,
+                                Cipher::aes256_ccm};
+    std::vector<SigningAlgorithm> signing_algorithms{
+        SigningAlgorithm::aes_gmac, SigningAlgorithm::aes_cmac, SigningAlgorithm::hmac_sha256};
     std::uint32_t max_transact{limits::max_transact};
     std::uint16_t max_credits{8192};
     std::uint32_t max_connections{16384};
@@ -87,7 +111,8 @@ struct ServerConfig {
     std::uint32_t idle_session_minutes{0};     // 0: never
     std::uint32_t max_sessions{32768};
     std::uint32_t max_open_files{262144};
-    std::map<std::string, std::shared_ptr<const SharePolicy>> shares;  // key: fold_name(name); IPC$ included
+    // key: fold_name(name); IPC$ included
+    std::map<std::string, std::shared_ptr<const SharePolicy>> shares;
 };
 
 }  // namespace smb3d::engine

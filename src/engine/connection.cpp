@@ -1,5 +1,6 @@
 #include "engine/connection.h"
 
+#include <algorithm>
 #include <cassert>
 #include <vector>
 
@@ -34,7 +35,7 @@ Connection::~Connection() { assert(chains_ == nullptr); }
 
 void Connection::start() {
     link_->set_max_message(limits::max_message_unauthenticated);
-    loop().arm(authentication_deadline_, std::chrono::seconds(local_.config->authentication_seconds));
+    arm_authentication_deadline();
     link_->start(*this);
 }
 
@@ -137,7 +138,24 @@ SessionChannel& Connection::add_channel(std::shared_ptr<Session> session) {
     return channel;
 }
 
-void Connection::drop_channel(std::uint64_t session_id) { channels_.erase(session_id); }
+void Connection::drop_channel(std::uint64_t session_id) {
+    channels_.erase(session_id);
+    // Without a session the connection is a stranger's again.
+    const bool any = channels_.size() > unfinished_logons();
+    if (!any && !closing_ && !finishing_) arm_authentication_deadline();
+}
+
+std::size_t Connection::unfinished_logons() const {
+    return static_cast<std::size_t>(
+        std::count_if(channels_.begin(), channels_.end(),
+                      [](const auto& entry) { return !entry.second.signer; }));
+}
+
+void Connection::arm_authentication_deadline() {
+    if (authentication_deadline_.armed()) return;
+    loop().arm(authentication_deadline_,
+               std::chrono::seconds(local_.config->authentication_seconds));
+}
 
 void Connection::enlist(RequestChain& chain) {
     const bool entered = gate_.enter();

@@ -2,8 +2,8 @@
 //
 // Spec: [MS-SMB2] 3.3.1.7 (Per Transport Connection).
 // Thread: its loop, for life.  Others reach it with ServerImpl::post_to_connection(id, ...).
-// Lifetime: LoopState owns it from adopt() until the link is closed, every request has ended and its channels are taken down;
-//   then it removes itself.
+// Lifetime: LoopState owns it from adopt() until the link is closed, every request has ended and
+//   its channels are taken down; then it removes itself.
 #pragma once
 
 #include <array>
@@ -48,7 +48,8 @@ struct Negotiated {
     bool smb3() const { return dialect >= Dialect::smb300; }
 };
 
-// One of this connection's sessions: [MS-SMB2] 3.3.1.13 (Per Channel), with the logon that is under way.
+// One of this connection's sessions: [MS-SMB2] 3.3.1.13 (Per Channel), with the logon that is under
+// way.
 struct SessionChannel {
     std::shared_ptr<Session> session;
     std::shared_ptr<const crypto::Signer> signer;  // Channel.SigningKey; null until authenticated
@@ -83,15 +84,16 @@ class Connection final : public transport::LinkEvents {
     Negotiated negotiated;
     SequenceWindow window;
 
-    // -- sessions of this connection -------------------------------------------------------------------------
+    // -- sessions of this connection
     SessionChannel* find_channel(std::uint64_t session_id);
     SessionChannel& add_channel(std::shared_ptr<Session> session);
     void drop_channel(std::uint64_t session_id);
     std::size_t channel_count() const { return channels_.size(); }
+    std::size_t unfinished_logons() const;
     // The first session became valid: the pre-authentication limits no longer apply.
     void authenticated();
 
-    // -- requests under way ------------------------------------------------------------------------------------
+    // -- requests under way
     void enlist(RequestChain& chain);
     void delist(RequestChain& chain);
     // False if there are too many.
@@ -112,6 +114,7 @@ class Connection final : public transport::LinkEvents {
     void cut_off();
 
   private:
+    void arm_authentication_deadline();
     void update_back_pressure();
     Detached take_down();
 

@@ -15,7 +15,8 @@
 namespace smb3d::engine {
 
 struct CreateState {
-    CreateState(Call& call_, const wire::CreateRequest& request_) : call(call_), request(request_) {}
+    CreateState(Call& call_, const wire::CreateRequest& request_)
+        : call(call_), request(request_) {}
 
     Call& call;
     const wire::CreateRequest& request;
@@ -23,9 +24,9 @@ struct CreateState {
     // Phase 1: what the request says.
     fsa::ParsedName name;
     fsa::CreateDisposition disposition{fsa::CreateDisposition::open};
-    std::uint32_t desired{0};           // generic bits expanded, without MAXIMUM_ALLOWED
+    std::uint32_t desired{0};  // generic bits expanded, without MAXIMUM_ALLOWED
     bool maximum_allowed{false};
-    std::uint32_t new_attributes{0};    // for a file that gets created
+    std::uint32_t new_attributes{0};  // for a file that gets created
 
     // From the create contexts.
     std::optional<std::uint64_t> allocation_size;

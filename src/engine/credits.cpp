@@ -5,8 +5,8 @@
 
 namespace smb3d::engine {
 
-// [MS-SMB2] 3.3.1.1: the window must not grow beyond twice the credits, however long a client leaves its
-// lowest id unused: that bounds the ring.
+// [MS-SMB2] 3.3.1.1: the window must not grow beyond twice the credits, however long a client
+// leaves its lowest id unused: that bounds the ring.
 SequenceWindow::SequenceWindow(std::uint16_t max_credits)
     : max_credits_(max_credits),
       mask_(std::bit_ceil(std::uint64_t{max_credits} * 2) - 1),

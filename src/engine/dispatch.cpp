@@ -14,8 +14,8 @@ namespace {
 
 Reply refuse(NtStatus status) { co_return fail(status); }
 
-// [MS-SMB2] 3.3.5.2.5: the larger of what the request carries and what its response may; 0 for the commands
-// that have neither.
+// [MS-SMB2] 3.3.5.2.5: the larger of what the request carries and what its response may; 0 for the
+// commands that have neither.
 template <class Request>
 std::uint64_t payload_size(const Request&) {
     return 0;
@@ -26,9 +26,7 @@ std::uint64_t larger(A a, B b) {
 }
 std::uint64_t payload_size(const wire::ReadRequest& r) { return r.length; }
 std::uint64_t payload_size(const wire::WriteRequest& r) { return r.data.size(); }
-std::uint64_t payload_size(const wire::QueryDirectoryRequest& r) {
-    return r.output_buffer_length;
-}
+std::uint64_t payload_size(const wire::QueryDirectoryRequest& r) { return r.output_buffer_length; }
 std::uint64_t payload_size(const wire::ChangeNotifyRequest& r) { return r.output_buffer_length; }
 std::uint64_t payload_size(const wire::QueryInfoRequest& r) {
     return larger(r.input.size(), r.output_buffer_length);
@@ -97,7 +95,8 @@ constexpr bool expired_ok = true;
 
 using C = wire::Command;
 constexpr std::array<CommandRow, wire::command_count> table = {{
-    {C::negotiate, "NEGOTIATE", !session, !tree, expired_ok, run<wire::NegotiateRequest, negotiate>},
+    {C::negotiate, "NEGOTIATE", !session, !tree, expired_ok,
+     run<wire::NegotiateRequest, negotiate>},
     {C::session_setup, "SESSION_SETUP", !session, !tree, expired_ok,
      run<wire::SessionSetupRequest, session_setup>},
     {C::logoff, "LOGOFF", session, !tree, expired_ok, run<wire::LogoffRequest, logoff>},
@@ -127,7 +126,8 @@ constexpr std::array<CommandRow, wire::command_count> table = {{
 // A missing or misplaced row does not compile.
 static_assert([] {
     for (std::size_t i = 0; i < table.size(); ++i) {
-        if (static_cast<std::size_t>(table[i].command) != i || table[i].run == nullptr) return false;
+        if (static_cast<std::size_t>(table[i].command) != i || table[i].run == nullptr)
+            return false;
     }
     return true;
 }());

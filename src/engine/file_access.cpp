@@ -28,6 +28,11 @@ std::uint32_t mode_bits(const vfs::FileStat& stat, const Caller& caller) {
 
 }  // namespace
 
+const Caller& acting_caller(const Call& call) {
+    const auto& forced = call.tree->capabilities.acts_as;
+    return forced ? *forced : *call.caller;
+}
+
 std::uint32_t access_by_mode(const vfs::FileStat& stat, const Caller& caller) {
     if (caller.uid == 0 && !caller.guest && !caller.anonymous) {
         return dtyp::file_all_access | dtyp::access_system_security;
@@ -37,7 +42,7 @@ std::uint32_t access_by_mode(const vfs::FileStat& stat, const Caller& caller) {
 }
 
 std::uint32_t maximal_access(const Call& call, const vfs::FileStat& stat) {
-    std::uint32_t access = access_by_mode(stat, *call.caller) & call.tree->maximal_access;
+    std::uint32_t access = access_by_mode(stat, acting_caller(call)) & call.tree->maximal_access;
     const bool directory = stat.kind == vfs::FileKind::directory;
     if (!directory && (stat.attributes & fsa::attribute::readonly) != 0) {
         access &= ~(fsa::access::write_data | fsa::access::append_data);
@@ -46,7 +51,7 @@ std::uint32_t maximal_access(const Call& call, const vfs::FileStat& stat) {
 }
 
 Task<NtStatus> may_remove_name(Call& call, std::string path, std::uint32_t owner_uid) {
-    const Caller& caller = *call.caller;
+    const Caller& caller = acting_caller(call);
     if (caller.uid == 0 && !caller.guest && !caller.anonymous) co_return NtStatus::SUCCESS;
     vfs::OpenRequest request;
     request.path = std::string(fsa::parent_path(path));

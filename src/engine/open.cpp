@@ -7,7 +7,8 @@ namespace smb3d::engine {
 
 namespace {
 
-// Carries out what fsa decided: the name goes before the file is closed, so that its id cannot be given to a new file.
+// Carries out what fsa decided: the name goes before the file is closed, so that its id cannot be
+// given to a new file.
 Task<bool> remove_name(ServerImpl& server, const Open& open, const vfs::OpContext& op,
                        const fsa::CloseDecision& decision) {
     Pending<void> removal(*op.loop);
@@ -56,8 +57,10 @@ Task<bool> release_session(ServerImpl& server, std::shared_ptr<Session> session,
     std::vector<std::shared_ptr<Tree>> trees;
     {
         auto state = session->state.lock();
-        state->opens.for_each([&](std::uint64_t, std::shared_ptr<Open>& open) { opens.push_back(open); });
-        state->trees.for_each([&](std::uint32_t, std::shared_ptr<Tree>& tree) { trees.push_back(tree); });
+        state->opens.for_each(
+            [&](std::uint64_t, std::shared_ptr<Open>& open) { opens.push_back(open); });
+        state->trees.for_each(
+            [&](std::uint32_t, std::shared_ptr<Tree>& tree) { trees.push_back(tree); });
         for (const auto& open : opens) state->opens.take(open->id);
         for (const auto& tree : trees) state->trees.take(tree->id);
     }

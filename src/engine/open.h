@@ -1,9 +1,11 @@
 // Open: one open file, directory or pipe of a client.
 //
 // Spec: [MS-SMB2] 3.3.1.10 (Per Open).
-// Thread: what CREATE established is immutable; the rest is behind its own Guarded or Serial.  Requests use it through OpenRef only.
-// Lifetime: in its Session's table until CLOSE, disconnect or an administrator takes it out; destroyed when
-//   the last reference goes, after close_open() has released file, locks and share modes.
+// Thread: what CREATE established is immutable; the rest is behind its own Guarded or Serial.
+//   Requests use it through OpenRef only.
+// Lifetime: in its Session's table until CLOSE, disconnect or an administrator takes it out;
+//   destroyed when the last reference goes, after close_open() has released file, locks and share
+//   modes.
 #pragma once
 
 #include <atomic>
@@ -26,9 +28,9 @@ namespace smb3d::engine {
 struct Enumeration {
     bool started{false};
     std::unique_ptr<vfs::NameFilter> filter;
-    vfs::DirBatch batch;          // read from the back end, not yet given to the client
+    vfs::DirBatch batch;  // read from the back end, not yet given to the client
     std::size_t next_in_batch{0};
-    bool any_given{false};        // else the end is NO_SUCH_FILE, not NO_MORE_FILES
+    bool any_given{false};  // else the end is NO_SUCH_FILE, not NO_MORE_FILES
 };
 
 struct Open {
@@ -46,8 +48,8 @@ struct Open {
     std::uint32_t granted_access{0};
     std::uint32_t share_access{0};
     std::uint32_t create_options{0};
-    std::uint64_t opened_at{0};      // FILETIME
-    std::string pipe_name;           // for the administrator, if it is a pipe
+    std::uint64_t opened_at{0};  // FILETIME
+    std::string pipe_name;       // for the administrator, if it is a pipe
 
     bool is_directory() const { return kind == vfs::FileKind::directory; }
     bool write_through() const { return (create_options & 0x2) != 0; }  // FILE_WRITE_THROUGH
@@ -55,10 +57,11 @@ struct Open {
     bool may_any(std::uint32_t access) const { return (granted_access & access) != 0; }
 
     InFlight in_flight;
-    Serial enumeration_turn;         // held by the QUERY_DIRECTORY that uses `enumeration`
+    Serial enumeration_turn;  // held by the QUERY_DIRECTORY that uses `enumeration`
     Enumeration enumeration;
     Guarded<fsa::TimePins, Rank::leaf> time_pins;
-    // Requests that wait for something else than I/O (a lock, a pipe's data): cancelled when the open is closed.
+    // Requests that wait for something else than I/O (a lock, a pipe's data): cancelled when the
+    // open is closed.
     Guarded<std::vector<vfs::Cancellation*>, Rank::open> waiters;
 
     std::string path() const { return fsa ? fsa->file().path(*fsa) : pipe_name; }

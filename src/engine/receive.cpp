@@ -12,7 +12,8 @@ namespace smb3d::engine {
 
 namespace {
 
-// [MS-SMB2] 3.3.5.2.1.1: Decrypting the Message.  Yields the inner message, or an empty one after closing the connection.
+// [MS-SMB2] 3.3.5.2.1.1: Decrypting the Message.  Yields the inner message, or an empty one after
+// closing the connection.
 Buffer decrypt(Connection& connection, const Buffer& message, std::shared_ptr<Session>& session) {
     const auto abuse = [&](std::string_view reason) {
         connection.disconnect(std::string(reason));
@@ -95,7 +96,8 @@ Verification verify_session(Call& call, const CommandRow& row) {
     return {};
 }
 
-// [MS-SMB2] 3.3.5.2.4: Verifying the Signature; 3.3.5.2.9 and 3.3.5.2.11: what must not come in the clear.
+// [MS-SMB2] 3.3.5.2.4: Verifying the Signature; 3.3.5.2.9 and 3.3.5.2.11: what must not come in the
+// clear.
 Verification verify_protection(Call& call) {
     if (!call.session) {
         return call.signed_request && call.header.command != wire::Command::session_setup &&
@@ -117,8 +119,8 @@ Verification verify_protection(Call& call) {
         const crypto::SigningFields fields{call.header.message_id, false,
                                            call.header.command == wire::Command::cancel};
         if (!call.signer->verify(call.message, fields)) {
-            log::warn(log::Component::engine, "{}: {} with a wrong signature", call.connection.peer(),
-                      find_command(call.header.command)->name);
+            log::warn(log::Component::engine, "{}: {} with a wrong signature",
+                      call.connection.peer(), find_command(call.header.command)->name);
             return Verification::refuse(NtStatus::ACCESS_DENIED);
         }
     } else if (call.session->signing_required && !setup &&
@@ -155,8 +157,9 @@ Verification verify_header(Call& call) {
     }
     if (call.header.command == wire::Command::cancel) return {};
     // [MS-SMB2] 3.3.5.2.3: Verifying the Sequence Number.
-    call.credit_charge =
-        negotiated.supports_multi_credit ? std::max<std::uint16_t>(call.header.credit_charge, 1) : 1;
+    call.credit_charge = negotiated.supports_multi_credit
+                             ? std::max<std::uint16_t>(call.header.credit_charge, 1)
+                             : 1;
     if (!call.connection.window.consume(call.header.message_id, call.credit_charge)) {
         return Verification::abuse("a message id outside the sequence window");
     }

@@ -1,7 +1,8 @@
 // Call and Response: one request with what verification proved of it, and what a handler answers.
 //
-// Purpose: a handler gets proven facts (session, tree, open references already held) and returns Result<Response>; it never sees a
-//   signature or a credit, and only respond.cpp writes headers and error bodies.
+// Purpose: a handler gets proven facts (session, tree, open references already held) and returns
+//   Result<Response>; it never sees a signature or a credit, and only respond.cpp writes headers
+//   and error bodies.
 // Spec: [MS-SMB2] 3.3.5.2 (what was verified).
 // Thread: its connection's loop.
 // Lifetime: a Call lives in its RequestChain from verification until its response has been built.
@@ -31,7 +32,8 @@ class ServerImpl;
 
 struct Response {
     NtStatus status{NtStatus::SUCCESS};
-    Buffer head;  // room for the 64-byte header, then the body's fixed part and what was written after it
+    // room for the 64-byte header, then the body's fixed part and what was written after it
+    Buffer head;
     Buffer data;  // what follows, never copied: READ's data, a directory listing
 };
 
@@ -41,15 +43,15 @@ struct Call {
     Connection& connection;
     RequestChain& chain;
 
-    wire::Header header;              // as received
-    Bytes message;                    // from the header to the end of this part of the chain
-    bool related{false};              // SMB2_FLAGS_RELATED_OPERATIONS
-    bool last{true};                  // of its compound
+    wire::Header header;  // as received
+    Bytes message;        // from the header to the end of this part of the chain
+    bool related{false};  // SMB2_FLAGS_RELATED_OPERATIONS
+    bool last{true};      // of its compound
     bool first{true};
     bool signed_request{false};
-    bool encrypted{false};            // came inside a transform header
+    bool encrypted{false};  // came inside a transform header
     std::uint16_t credit_charge{1};
-    std::uint16_t credits_granted{0}; // by the interim response
+    std::uint16_t credits_granted{0};  // by the interim response
 
     std::shared_ptr<Session> session;
     std::shared_ptr<const Caller> caller;
@@ -59,10 +61,11 @@ struct Call {
     OpenRef open;
 
     // Asynchronous processing: [MS-SMB2] 3.3.4.2.
-    std::uint64_t async_id{0};        // not 0: an interim response was sent
+    std::uint64_t async_id{0};  // not 0: an interim response was sent
     vfs::Cancellation cancellation;
 
-    // The preauthentication hash that the response's bytes go into (NEGOTIATE, SESSION_SETUP of 3.1.1).
+    // The preauthentication hash that the response's bytes go into (NEGOTIATE, SESSION_SETUP of
+    // 3.1.1).
     crypto::PreauthHash* hash_response{nullptr};
     // For the response's header where it differs from the request's (SESSION_SETUP, TREE_CONNECT).
     std::uint64_t response_session_id{0};
@@ -82,8 +85,9 @@ struct Call {
         return op_;
     }
 
-    // Sends the interim response (STATUS_PENDING) if this request may go asynchronous; false if it is not the last
-    // of its compound or the connection has too many already: then the handler must not wait.
+    // Sends the interim response (STATUS_PENDING) if this request may go asynchronous; false if it
+    // is not the last of its compound or the connection has too many already: then the handler must
+    // not wait.
     bool go_async();
 
   private:

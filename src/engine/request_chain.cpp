@@ -126,7 +126,8 @@ void RequestChain::finish(Result<Response>&& result) {
         answered.fields = {call.header.message_id, true, false};
     }
     answered_.push_back(std::move(answered));
-    // Kept for the seal of the last send: what the tree or the session demands, the request has met already.
+    // Kept for the seal of the last send: what the tree or the session demands, the request has met
+    // already.
     call_.reset();
 }
 

@@ -1,4 +1,5 @@
-// RequestChain: one message from the client: a request, or a compound of several, from receipt to reply.
+// RequestChain: one message from the client: a request, or a compound of several, from receipt to
+//   reply.
 //
 // Spec: [MS-SMB2] 3.3.5.2.7 (Handling Compounded Requests), 3.3.4.1.3 (compounding responses).
 // Thread: its connection's loop.
@@ -30,7 +31,8 @@ struct RelatedState {
 
 class RequestChain {
   public:
-    // Starts processing; deletes itself at the end.  `session`: the one whose keys decrypted the message, or null.
+    // Starts processing; deletes itself at the end.  `session`: the one whose keys decrypted the
+    // message, or null.
     static void start(Connection& connection, Buffer message, std::shared_ptr<Session> session);
 
     Connection& connection() const { return connection_; }

@@ -18,7 +18,8 @@ std::size_t part_size(const Response& response) {
     return response.head.size() + response.data.size();
 }
 
-// Lengthens a part that is not the last to the next multiple of 8 bytes; the padding is zeros and counts as its own.
+// Lengthens a part that is not the last to the next multiple of 8 bytes; the padding is zeros and
+// counts as its own.
 void pad(Connection& connection, BufferChain& pieces, std::size_t size) {
     const std::size_t rest = size % wire::message_alignment;
     if (rest == 0) return;
@@ -39,7 +40,8 @@ void sign(const OutgoingPart& part, std::span<const Buffer> pieces) {
     flags |= wire::header_flags::signed_message;
     wire::detail::to_little(head + wire::header_flags_offset, flags);
     const Result<crypto::Signature> signature = part.signer->sign(pieces, part.fields);
-    // Without a signature the client drops the response: a failing crypto library is not survivable here.
+    // Without a signature the client drops the response: a failing crypto library is not survivable
+    // here.
     if (signature) std::memcpy(head + wire::signature_offset, signature->data(), signature->size());
 }
 
@@ -51,7 +53,8 @@ bool seal_message(Connection& connection, Session& session, BufferChain& pieces)
     Buffer transform = connection.loop().buffers().allocate(wire::transform_header_size);
     if (transform.empty()) return false;
     if (!wire::build(header, transform.mutable_bytes())) return false;
-    const std::span<std::byte, crypto::Aead::transform_size> head(transform.data(), transform.size());
+    const std::span<std::byte, crypto::Aead::transform_size> head(transform.data(),
+                                                                  transform.size());
     if (!session.keys.encryption->seal(head, std::span<const Buffer>(pieces))) return false;
     pieces.insert(pieces.begin(), std::move(transform));
     return true;
@@ -65,11 +68,11 @@ void write_header(Call& call, Response& response) {
     header.status = static_cast<std::uint32_t>(response.status);
     header.command = call.header.command;
     // [MS-SMB2] 3.3.4.2: an asynchronous response's credits went with the interim one.
-    header.credits = call.async_id != 0 ? std::uint16_t{0}
-                                        : call.connection.window.grant(call.header.credits);
+    header.credits =
+        call.async_id != 0 ? std::uint16_t{0} : call.connection.window.grant(call.header.credits);
     header.flags = wire::header_flags::server_to_redir |
-                   (call.header.flags & (wire::header_flags::related_operations |
-                                         wire::header_flags::priority_mask));
+                   (call.header.flags &
+                    (wire::header_flags::related_operations | wire::header_flags::priority_mask));
     header.message_id = call.header.message_id;
     if (call.async_id != 0) {
         header.flags |= wire::header_flags::async_command;
@@ -100,7 +103,8 @@ Response error_response(Call& call, NtStatus status) {
 Response interim_response(Call& call) {
     Response response = error_response(call, NtStatus::PENDING);
     const std::uint64_t async_id = std::exchange(call.async_id, 0);
-    // Credits are granted here, the asynchronous header is set here: both hang on async_id in write_header().
+    // Credits are granted here, the asynchronous header is set here: both hang on async_id in
+    // write_header().
     const std::uint16_t credits = call.connection.window.grant(call.header.credits);
     call.async_id = async_id;
     write_header(call, response);
@@ -123,8 +127,7 @@ void send_parts(Connection& connection, std::span<OutgoingPart> parts, Session* 
         if (!part.response.data.empty()) pieces.push_back(std::move(part.response.data));
         if (i + 1 < parts.size()) {
             pad(connection, pieces, size);
-            set_next_command(part.response,
-                             wire::detail::aligned(size, wire::message_alignment));
+            set_next_command(part.response, wire::detail::aligned(size, wire::message_alignment));
         }
         if (part.signer && seal == nullptr) sign(part, std::span(pieces).subspan(begin));
     }

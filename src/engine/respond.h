@@ -1,4 +1,5 @@
-// Respond: the only place that writes response headers, error bodies, credits, signatures and transforms.
+// Respond: the only place that writes response headers, error bodies, credits, signatures and
+//   transforms.
 //
 // Spec: [MS-SMB2] 3.3.4.1 (Sending Any Outgoing Message), 3.3.4.4 (error response).
 // Thread: the connection's loop.
@@ -27,7 +28,8 @@ struct OutgoingPart {
     crypto::SigningFields fields;
 };
 
-// Links the parts into one message (padding, NextCommand), signs each, seals the whole if `seal` is given, sends it.
+// Links the parts into one message (padding, NextCommand), signs each, seals the whole if `seal` is
+// given, sends it.
 void send_parts(Connection& connection, std::span<OutgoingPart> parts, Session* seal);
 
 }  // namespace smb3d::engine

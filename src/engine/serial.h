@@ -1,5 +1,5 @@
-// Serial: a mutex for coroutines, fair, that may be held across co_await: one enumeration of a directory at a time,
-// a close after the I/O before it.
+// Serial: a mutex for coroutines, fair, that may be held across co_await: one enumeration of a
+// directory at a time, a close after the I/O before it.
 //
 // Thread: any loops; a waiter is resumed on its own loop.
 // Lifetime: outlives its holders and waiters.
@@ -79,7 +79,8 @@ class Serial {
     Guarded<State, Rank::leaf> state_;
 };
 
-// InFlight: counts the operations that use an object, refuses new ones once it is being closed, and tells when the last is done.
+// InFlight: counts the operations that use an object, refuses new ones once it is being closed, and
+//   tells when the last is done.
 //
 // Thread: any.  Lifetime: outlives the operations.
 class InFlight {
@@ -87,7 +88,8 @@ class InFlight {
     bool enter() {
         std::uint32_t value = count_.load(std::memory_order_relaxed);
         while ((value & closing_bit) == 0) {
-            if (count_.compare_exchange_weak(value, value + 1, std::memory_order_acquire)) return true;
+            if (count_.compare_exchange_weak(value, value + 1, std::memory_order_acquire))
+                return true;
         }
         return false;
     }
@@ -95,11 +97,11 @@ class InFlight {
         if (count_.fetch_sub(1, std::memory_order_acq_rel) == (closing_bit | 1U)) waiter_->set();
     }
     bool closing() const { return (count_.load(std::memory_order_acquire) & closing_bit) != 0; }
-    // True for the one caller that begins the closing.  `idle` is set when no operation is left (perhaps at once);
-    // it must live until then.
+    // True for the one caller that begins the closing.  `idle` is set when no operation is left
+    // (perhaps at once); it must live until then.
     bool begin_close(Signal& idle) {
-        // Only the first caller gets past here, so `waiter_` is written once, before the bit that the last
-        // leave() reads with acquire order.
+        // Only the first caller gets past here, so `waiter_` is written once, before the bit that
+        // the last leave() reads with acquire order.
         if (claimed_.exchange(true, std::memory_order_acq_rel)) return false;
         waiter_ = &idle;
         if (count_.fetch_or(closing_bit, std::memory_order_acq_rel) == 0) idle.set();

@@ -1,9 +1,11 @@
 // Server: the engine as the daemon sees it.
 //
-// Purpose: owns connections, sessions and the file table; everything else of src/engine is behind it.
-// Thread: `admit` and `adopt` on any loop; `reconfigure`, the control calls and `stop` on any thread but a loop (they may wait
-//   for loops).
-// Lifetime: stop() must have finished before it is destroyed; loops, authority and back ends outlive it.
+// Purpose: owns connections, sessions and the file table; everything else of src/engine is behind
+//   it.
+// Thread: `admit` and `adopt` on any loop; `reconfigure`, the control calls and `stop` on any
+//   thread but a loop (they may wait for loops).
+// Lifetime: stop() must have finished before it is destroyed; loops, authority and back ends
+//   outlive it.
 #pragma once
 
 #include <chrono>
@@ -35,8 +37,8 @@ struct SessionInfo {
     std::string domain;
     std::string mechanism;
     std::string dialect;
-    std::string signing;     // "none", "HMAC-SHA256", "AES-128-CMAC", "AES-128-GMAC"
-    std::string encryption;  // "none", "AES-128-GCM", ...
+    std::string signing;                // "none", "HMAC-SHA256", "AES-128-CMAC", "AES-128-GMAC"
+    std::string encryption;             // "none", "AES-128-GCM", ...
     std::vector<std::string> channels;  // peers
     std::vector<std::string> trees;     // share names
     std::size_t opens{0};
@@ -80,17 +82,19 @@ struct Totals {
 class Server {
   public:
     // `loops`: those that connections are spread over.
-    static std::unique_ptr<Server> create(std::vector<Loop*> loops, std::shared_ptr<const ServerConfig> config,
+    static std::unique_ptr<Server> create(std::vector<Loop*> loops,
+                                          std::shared_ptr<const ServerConfig> config,
                                           std::shared_ptr<const auth::Authority> authority);
     virtual ~Server() = default;
 
-    // Decides whether a connection from `peer` may come in, and on which loop (the least loaded); null refuses it.
+    // Decides whether a connection from `peer` may come in, and on which loop (the least loaded);
+    // null refuses it.
     virtual Loop* admit(const transport::Address& peer) = 0;
     // Takes over a link, on its loop's thread.
     virtual void adopt(std::unique_ptr<transport::Link> link) = 0;
 
-    // New values for what comes; trees of shares that are gone, or whose policy no longer admits the user, are ended.  Returns
-    // lines that tell the administrator what changed for whom.
+    // New values for what comes; trees of shares that are gone, or whose policy no longer admits
+    // the user, are ended.  Returns lines that tell the administrator what changed for whom.
     virtual std::vector<std::string> reconfigure(std::shared_ptr<const ServerConfig> config) = 0;
     virtual void set_authority(std::shared_ptr<const auth::Authority> authority) = 0;
     virtual std::shared_ptr<const ServerConfig> config() const = 0;
@@ -106,7 +110,8 @@ class Server {
     // Ends every session of this account (disabled, deleted); the number ended.
     virtual std::size_t end_user(const std::string& user) = 0;
 
-    // Finishes what is in flight (for `grace` at most), closes every connection and open; returns when all is released.
+    // Finishes what is in flight (for `grace` at most), closes every connection and open; returns
+    // when all is released.
     virtual void stop(std::chrono::milliseconds grace) = 0;
 };
 

@@ -28,8 +28,8 @@ Detached run_session_end(ServerImpl& server, std::shared_ptr<Session> session, L
     server.work_ended();
 }
 
-Detached run_tree_end(ServerImpl& server, std::shared_ptr<Session> session, std::shared_ptr<Tree> tree,
-                      Loop& loop) {
+Detached run_tree_end(ServerImpl& server, std::shared_ptr<Session> session,
+                      std::shared_ptr<Tree> tree, Loop& loop) {
     Task<bool> end = end_tree(server, std::move(session), std::move(tree), loop);
     co_await end;
     server.work_ended();
@@ -72,11 +72,16 @@ ServerImpl::ServerImpl(std::vector<Loop*> loops, std::shared_ptr<const ServerCon
         local->authority = authority;
         locals_[loop->index()] = std::move(local);
     }
+    idle_sweep_.owner = this;
+    idle_sweep_.fire = [](Timer* timer) {
+        static_cast<OwnedTimer*>(timer)->owner->end_idle_sessions();
+    };
+    post_function(*loops_.front(), [this] { end_idle_sessions(); });
 }
 
 ServerImpl::~ServerImpl() { assert(work_.load() == 0); }
 
-// ---- connections ------------------------------------------------------------------------------------------------
+// ---- connections
 
 Loop* ServerImpl::admit(const transport::Address& peer) {
     if (stopping_.load(std::memory_order_relaxed)) return nullptr;
@@ -127,7 +132,8 @@ void ServerImpl::connection_closed(Connection& connection) {
         peers->loop_of.erase(connection.id());
         --peers->total;
         auto count = peers->connections.find(connection.link().peer().host);
-        if (count != peers->connections.end() && --count->second == 0) peers->connections.erase(count);
+        if (count != peers->connections.end() && --count->second == 0)
+            peers->connections.erase(count);
     }
     state.connection_count.fetch_sub(1, std::memory_order_relaxed);
     // Not at once: the link's on_closed() may be on the stack.
@@ -156,7 +162,7 @@ void ServerImpl::post_to_connection(std::uint64_t connection_id,
     });
 }
 
-// ---- sessions, trees, opens ---------------------------------------------------------------------------------------
+// ---- sessions, trees, opens
 
 void ServerImpl::end_session_on(const std::shared_ptr<Session>& session, Loop& loop,
                                 std::uint64_t except_connection) {
@@ -178,6 +184,24 @@ void ServerImpl::end_session_on(const std::shared_ptr<Session>& session, Loop& l
     }
     work_began();
     run_session_end(*this, session, loop);
+}
+
+void ServerImpl::end_idle_sessions() {
+    constexpr std::chrono::seconds interval(30);
+    Loop& loop = *loops_.front();
+    if (stopping_.load(std::memory_order_relaxed)) return;
+    loop.arm(idle_sweep_, interval);
+    const std::uint64_t minutes = local(loop).config->idle_session_minutes;
+    if (minutes == 0) return;
+    const std::uint64_t limit_ns = minutes * 60 * 1'000'000'000;
+    for (const auto& session : session_table.all()) {
+        const std::uint64_t used_ns = session->last_used_ns.load(std::memory_order_relaxed);
+        if (used_ns == 0 || used_ns + limit_ns > loop.now_ns()) continue;
+        // An open file is use.
+        if (session->state.lock()->opens.size() != 0) continue;
+        log::info(component, "session {:#x} is ended: idle for {} minutes", session->id, minutes);
+        end_session_on(session, loop, 0);
+    }
 }
 
 bool ServerImpl::take_open(std::uint32_t limit) {
@@ -204,7 +228,7 @@ std::size_t ServerImpl::trees_of(const std::string& share) {
     return it != trees->end() ? it->second : 0;
 }
 
-// ---- configuration ------------------------------------------------------------------------------------------------
+// ---- configuration
 
 std::shared_ptr<const ServerConfig> ServerImpl::config() const { return *config_.lock(); }
 
@@ -234,8 +258,9 @@ std::vector<std::string> ServerImpl::reconfigure(std::shared_ptr<const ServerCon
             });
         }
         for (const auto& tree : gone) {
-            report.push_back(fmt::format("share \"{}\" was changed or removed: {} was disconnected from it",
-                                         tree->policy->name, caller ? caller->user : "?"));
+            report.push_back(
+                fmt::format("share \"{}\" was changed or removed: {} was disconnected from it",
+                            tree->policy->name, caller ? caller->user : "?"));
             work_began();
             post_function(*loops_.front(), [this, session, tree] {
                 run_tree_end(*this, session, tree, *loops_.front());
@@ -245,7 +270,7 @@ std::vector<std::string> ServerImpl::reconfigure(std::shared_ptr<const ServerCon
     return report;
 }
 
-// ---- for the administrator ---------------------------------------------------------------------------------------
+// ---- for the administrator
 
 void ServerImpl::run_on(Loop& loop, std::move_only_function<void()> function) {
     assert(!loop.in_loop_thread());
@@ -267,9 +292,8 @@ std::vector<ConnectionInfo> ServerImpl::connections() {
                 info.peer = connection->peer();
                 info.transport = connection->link().kind();
                 info.since = connection->since();
-                info.dialect = connection->negotiated.done
-                                   ? dialect_name(connection->negotiated.dialect)
-                                   : "";
+                info.dialect =
+                    connection->negotiated.done ? dialect_name(connection->negotiated.dialect) : "";
                 list.push_back(std::move(info));
             }
         });
@@ -289,9 +313,9 @@ std::vector<SessionInfo> ServerImpl::sessions() {
         info.mechanism = state->mechanism;
         info.dialect = dialect_name(session->dialect);
         const bool plain = session->anonymous || session->guest;
-        info.signing = plain ? "none"
-                             : crypto::name_of(
-                                   static_cast<crypto::SigningAlgorithm>(session->signing));
+        info.signing =
+            plain ? "none"
+                  : crypto::name_of(static_cast<crypto::SigningAlgorithm>(session->signing));
         info.encryption = session->keys.encryption
                               ? crypto::name_of(static_cast<crypto::Cipher>(session->cipher))
                               : "none";
@@ -410,6 +434,9 @@ bool ServerImpl::close_open(std::uint64_t id) {
 
 void ServerImpl::stop(std::chrono::milliseconds grace) {
     stopping_.store(true);
+    run_on(*loops_.front(), [this] {
+        if (idle_sweep_.armed()) loops_.front()->disarm(idle_sweep_);
+    });
     for (Loop* loop : loops_) {
         run_on(*loop, [this, loop] {
             // A connection may leave the table while it is closed: by id.
@@ -426,7 +453,8 @@ void ServerImpl::stop(std::chrono::milliseconds grace) {
     while (work_.load(std::memory_order_acquire) != 0) {
         if (!cut && std::chrono::steady_clock::now() > deadline) {
             cut = true;
-            log::warn(component, "requests in flight did not end within {} ms: closing all connections",
+            log::warn(component,
+                      "requests in flight did not end within {} ms: closing all connections",
                       grace.count());
             for (Loop* loop : loops_) {
                 run_on(*loop, [this, loop] {

@@ -25,7 +25,8 @@ struct LoopState {
     explicit LoopState(Loop& event_loop) : loop(event_loop) {}
     Loop& loop;
     std::unordered_map<std::uint64_t, std::unique_ptr<Connection>> connections;
-    // This loop's copies, so that a request takes no lock to get them; replaced by a posted message.
+    // This loop's copies, so that a request takes no lock to get them; replaced by a posted
+    // message.
     std::shared_ptr<const ServerConfig> config;
     std::shared_ptr<const auth::Authority> authority;
 
@@ -57,18 +58,20 @@ class ServerImpl final : public Server {
     std::size_t end_user(const std::string& user) override;
     void stop(std::chrono::milliseconds grace) override;
 
-    // -- for the engine ------------------------------------------------------------------------------------------
+    // -- for the engine
     SessionTable session_table;
     fsa::FileTable files;
 
     LoopState& local(const Loop& loop) { return *locals_[loop.index()]; }
-    // The message runs on the connection's loop, with null if the connection is gone: a normal answer.
+    // The message runs on the connection's loop, with null if the connection is gone: a normal
+    // answer.
     void post_to_connection(std::uint64_t connection_id,
                             std::move_only_function<void(Connection*)> message);
     // A connection ended: its place under the limits is free.
     void connection_closed(Connection& connection);
 
-    // Takes a session out of the table and releases all it holds, with `loop` for the I/O; nothing happens if another did so.
+    // Takes a session out of the table and releases all it holds, with `loop` for the I/O; nothing
+    // happens if another did so.
     void end_session_on(const std::shared_ptr<Session>& session, Loop& loop,
                         std::uint64_t except_connection);
 
@@ -111,16 +114,23 @@ class ServerImpl final : public Server {
     std::atomic<std::size_t> tree_count_{0};
     std::atomic<std::size_t> work_{0};
     std::atomic<bool> stopping_{false};
+    // Ends sessions that nobody has used for long; on the first loop.
+    void end_idle_sessions();
+    struct OwnedTimer : Timer {
+        ServerImpl* owner{nullptr};
+    } idle_sweep_;
 };
 
 // A message to a loop: runs once, then is gone.
 void post_function(Loop& loop, std::move_only_function<void()> function);
 
-// Ends everything the session holds: cancels its requests, closes its opens, forgets its trees.  `loop`: the current one.
+// Ends everything the session holds: cancels its requests, closes its opens, forgets its trees.
+// `loop`: the current one.
 Task<bool> release_session(ServerImpl& server, std::shared_ptr<Session> session, Loop& loop);
 
-// Takes an open out of use: no new operation begins, those under way end (waiting ones are cancelled), then file, locks and
-// share modes are released and a pending deletion is done.  False if somebody else is closing it.
+// Takes an open out of use: no new operation begins, those under way end (waiting ones are
+// cancelled), then file, locks and share modes are released and a pending deletion is done.  False
+// if somebody else is closing it.
 Task<Result<void>> close_open(ServerImpl& server, std::shared_ptr<Open> open, Loop& loop);
 
 }  // namespace smb3d::engine

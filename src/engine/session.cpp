@@ -37,8 +37,9 @@ std::shared_ptr<Session> SessionTable::create(std::size_t limit) {
         return nullptr;
     }
     while (true) {
-        // Unpredictable, so that ids tell nothing of other sessions.  Deviation: 32 bits of the 64, since clients
-        // exist that keep no more (smbtorture smb2.session-id); possession of an id gives no rights.
+        // Unpredictable, so that ids tell nothing of other sessions.  Deviation: 32 bits of the 64,
+        // since clients exist that keep no more (smbtorture smb2.session-id); possession of an id
+        // gives no rights.
         std::uint32_t random = 0;
         crypto::random_bytes(std::as_writable_bytes(std::span(&random, 1)));
         if (random == 0 || random == ~std::uint32_t{0}) continue;

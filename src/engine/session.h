@@ -1,9 +1,11 @@
 // Session: a client's logon, and SessionTable: all of them.
 //
 // Spec: [MS-SMB2] 3.3.1.8 (Per Session), 3.3.1.13 (Per Channel).
-// Thread: identity and keys are immutable once the session is valid; the rest is behind its Guarded.  Any thread.
-// Lifetime: SessionTable holds a session while it is in progress or valid; requests and channels hold references.  A session
-//   refers to connections by id only, so that channels may live on different loops.
+// Thread: identity and keys are immutable once the session is valid; the rest is behind its
+//   Guarded.  Any thread.
+// Lifetime: SessionTable holds a session while it is in progress or valid; requests and channels
+//   hold references.  A session refers to connections by id only, so that channels may live on
+//   different loops.
 //
 //                      +-------------+  logon ok   +-------+  expiry   +---------+
 //   SESSION_SETUP ---> | in_progress | ----------> | valid | --------> | expired |
@@ -45,10 +47,10 @@ struct Channel {
 
 // What authentication gave the session: written once when it becomes valid.
 struct SessionKeys {
-    crypto::Key session;                              // Session.SessionKey
-    crypto::Key application;                          // what named pipes get
-    std::shared_ptr<const crypto::Aead> decryption;   // client to server; null: cannot encrypt
-    std::shared_ptr<const crypto::Aead> encryption;   // server to client
+    crypto::Key session;                             // Session.SessionKey
+    crypto::Key application;                         // what named pipes get
+    std::shared_ptr<const crypto::Aead> decryption;  // client to server; null: cannot encrypt
+    std::shared_ptr<const crypto::Aead> encryption;  // server to client
 };
 
 class Session {
@@ -76,7 +78,7 @@ class Session {
     bool anonymous{false};
     bool guest{false};
     SessionKeys keys;
-    std::uint64_t created_at{0};   // FILETIME
+    std::uint64_t created_at{0};  // FILETIME
     std::atomic<std::uint64_t> last_used_ns{0};
 
     Guarded<State, Rank::session> state;

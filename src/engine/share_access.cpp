@@ -11,14 +11,14 @@ namespace {
 constexpr std::uint32_t full_access = 0x001F01FF;
 constexpr std::uint32_t read_access = 0x001200A9;  // FILE_GENERIC_READ | FILE_GENERIC_EXECUTE
 
-bool listed(const SharePolicy& policy, const std::vector<std::string>& names, const Caller& caller) {
+bool listed(const SharePolicy& policy, const std::vector<std::string>& names,
+            const Caller& caller) {
     return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
         if (!name.starts_with('@')) return equal_folded(name, caller.user);
         const auto group = policy.group_ids.find(name);
         if (group == policy.group_ids.end()) return false;
-        return caller.gid == group->second ||
-               std::find(caller.groups.begin(), caller.groups.end(), group->second) !=
-                   caller.groups.end();
+        return caller.gid == group->second || std::find(caller.groups.begin(), caller.groups.end(),
+                                                        group->second) != caller.groups.end();
     });
 }
 

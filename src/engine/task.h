@@ -1,13 +1,17 @@
-// Task<T>: a coroutine that yields a Result, and Pending<T>: the bridge from the VFS's callbacks to it.
+// Task<T>: a coroutine that yields a Result, and Pending<T>: the bridge from the VFS's callbacks to
+// it.
 //
-// Purpose: handlers are linear; this is the one place where the completion contract of vfs.h is wrapped.
-// Thread: a coroutine starts and is resumed on its request's loop only.  Pending's done() may be called by any thread.
-// Lifetime: a Task owns its frame; awaiting it runs it.  Frames come from small per-thread free lists.
+// Purpose: handlers are linear; this is the one place where the completion contract of vfs.h is
+//   wrapped.
+// Thread: a coroutine starts and is resumed on its request's loop only.  Pending's done() may be
+//   called by any thread.
+// Lifetime: a Task owns its frame; awaiting it runs it.  Frames come from small per-thread free
+//   lists.
 // Errors: an exception (std::bad_alloc only) travels to the awaiter; the request loop answers
 //   STATUS_INSUFFICIENT_RESOURCES.
 //
-// GCC 12 destroys aggregate and lambda temporaries twice inside a co_await operand: start the operation
-// in a statement of its own, then `co_await` the named Pending.
+// GCC 12 destroys aggregate and lambda temporaries twice inside a co_await operand: start the
+// operation in a statement of its own, then `co_await` the named Pending.
 #pragma once
 
 #include <atomic>
@@ -86,7 +90,8 @@ class [[nodiscard]] Task {
     std::coroutine_handle<promise_type> handle_;
 };
 
-// A coroutine that nobody awaits: it owns itself and ends by itself.  Must not let an exception out.
+// A coroutine that nobody awaits: it owns itself and ends by itself.  Must not let an exception
+// out.
 struct Detached {
     struct promise_type : FrameMemory {
         Detached get_return_object() noexcept { return {}; }
@@ -97,8 +102,8 @@ struct Detached {
     };
 };
 
-// Resumes one coroutine on a loop, when whoever holds it says so; the handshake that lets the event come before,
-// while or after the coroutine suspends, from any thread.  Set exactly once.
+// Resumes one coroutine on a loop, when whoever holds it says so; the handshake that lets the event
+// come before, while or after the coroutine suspends, from any thread.  Set exactly once.
 class Signal {
   public:
     explicit Signal(Loop& loop) : loop_(&loop) {
@@ -119,8 +124,7 @@ class Signal {
     bool await_suspend(std::coroutine_handle<> handle) noexcept {
         handle_ = handle;
         int expected = initial_state;
-        return state_.compare_exchange_strong(expected, suspended_state,
-                                              std::memory_order_acq_rel);
+        return state_.compare_exchange_strong(expected, suspended_state, std::memory_order_acq_rel);
     }
     void await_resume() const noexcept {}
 
@@ -171,8 +175,8 @@ class Pending {
     Signal signal_;
 };
 
-// Runs `function` on the worker pool and resumes here with what it returned: for what may block and is no VFS
-// operation (authentication).
+// Runs `function` on the worker pool and resumes here with what it returned: for what may block and
+// is no VFS operation (authentication).
 template <class Function>
 class OnWorker {
   public:

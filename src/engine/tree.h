@@ -2,8 +2,8 @@
 //
 // Spec: [MS-SMB2] 3.3.1.9 (Per Tree Connect).
 // Thread: immutable but for counters; any.
-// Lifetime: its Session's table; opens and requests hold references, so a tree may outlive its disconnect for as long as the last of
-//   them runs.
+// Lifetime: its Session's table; opens and requests hold references, so a tree may outlive its
+//   disconnect for as long as the last of them runs.
 #pragma once
 
 #include <atomic>
@@ -17,11 +17,11 @@ namespace smb3d::engine {
 struct Tree {
     std::uint32_t id{0};
     std::shared_ptr<const SharePolicy> policy;
-    vfs::Capabilities capabilities;         // of the back end, asked once
-    std::uint32_t maximal_access{0};        // [MS-SMB2] 2.2.10
-    bool encrypt{false};                    // requests in the clear are refused
-    std::uint64_t connected_at{0};          // FILETIME
-    std::atomic<bool> ended{false};         // disconnected: no new open
+    vfs::Capabilities capabilities;   // of the back end, asked once
+    std::uint32_t maximal_access{0};  // [MS-SMB2] 2.2.10
+    bool encrypt{false};              // requests in the clear are refused
+    std::uint64_t connected_at{0};    // FILETIME
+    std::atomic<bool> ended{false};   // disconnected: no new open
 
     bool read_only() const { return (maximal_access & 0x2) == 0; }  // no FILE_WRITE_DATA
 };

@@ -6,8 +6,8 @@
 
 namespace smb3d::engine {
 
-Task<bool> end_tree(ServerImpl& server, std::shared_ptr<Session> session, std::shared_ptr<Tree> tree,
-                    Loop& loop) {
+Task<bool> end_tree(ServerImpl& server, std::shared_ptr<Session> session,
+                    std::shared_ptr<Tree> tree, Loop& loop) {
     std::vector<std::shared_ptr<Open>> opens;
     {
         auto state = session->state.lock();

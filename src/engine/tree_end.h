@@ -12,6 +12,7 @@ namespace smb3d::engine {
 class ServerImpl;
 
 // Takes the tree out of its session and closes its opens; false if it was out already.
-Task<bool> end_tree(ServerImpl& server, std::shared_ptr<Session> session, std::shared_ptr<Tree> tree, Loop& loop);
+Task<bool> end_tree(ServerImpl& server, std::shared_ptr<Session> session,
+                    std::shared_ptr<Tree> tree, Loop& loop);
 
 }  // namespace smb3d::engine

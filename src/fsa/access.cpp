@@ -37,8 +37,8 @@ Result<void> check_options(std::uint32_t desired, CreateDisposition disposition,
 Result<void> check_create_parameters(std::uint32_t desired, std::uint32_t share_access,
                                      std::uint32_t disposition, std::uint32_t options,
                                      std::uint32_t attributes) {
-    // [MS-FSA] 2.1.5.1 phase 1.  Deviation: SYNCHRONIZE alone is an access, as smbd has it (smbtorture
-    // smb2.sharemode; smb2.create.gentest, which smbd fails, would have ACCESS_DENIED).
+    // [MS-FSA] 2.1.5.1 phase 1.  Deviation: SYNCHRONIZE alone is an access, as smbd has it
+    // (smbtorture smb2.sharemode; smb2.create.gentest, which smbd fails, would have ACCESS_DENIED).
     if ((desired & ~access::valid) != 0) return fail(NtStatus::ACCESS_DENIED);
     if (desired == 0) return fail(NtStatus::ACCESS_DENIED);
     if ((share_access & ~share::all) != 0) return fail(NtStatus::INVALID_PARAMETER);

@@ -136,7 +136,8 @@ constexpr std::uint32_t vfs_access(std::uint32_t granted, bool will_truncate) {
     if ((granted & (access::write_data | access::append_data)) != 0 || will_truncate) {
         wanted |= vfs::access_write_data;
     }
-    // FILE_APPEND_DATA alone does not move writes to the end: the offset counts (smbtorture smb2.rw.append).
+    // FILE_APPEND_DATA alone does not move writes to the end: the offset counts (smbtorture
+    // smb2.rw.append).
     return wanted;
 }
 

@@ -44,7 +44,7 @@ NtStatus to_status(OpenOutcome outcome) {
     return NtStatus::INTERNAL_ERROR;
 }
 
-// ---- ShareCounts -----------------------------------------------------------------------------
+// ---- ShareCounts
 
 void ShareCounts::add(std::uint32_t granted, std::uint32_t shared) {
     if (!takes_part_in_sharing(granted)) return;
@@ -81,7 +81,7 @@ bool ShareCounts::conflicts(std::uint32_t access, std::uint32_t shared) const {
            ((shared & share::delete_) == 0 && deleters != 0);
 }
 
-// ---- Open ------------------------------------------------------------------------------------
+// ---- Open
 
 Open::Open(std::shared_ptr<File> file, std::shared_ptr<Link> link, const OpenArgs& args)
     : id(args.id),
@@ -103,7 +103,7 @@ Result<void> Open::set_mode(std::uint32_t mode) {
     return {};
 }
 
-// ---- open and close --------------------------------------------------------------------------
+// ---- open and close
 
 // The link that an open by args.path belongs to: an existing one, or a new one not yet in the list.
 std::shared_ptr<Link> File::link_for(State& state, const OpenArgs& args) {
@@ -256,7 +256,7 @@ void File::detach(State& state, Link& link) {
     std::erase_if(state.links, [&](const auto& other) { return other.get() == &link; });
 }
 
-// ---- names and deletion ----------------------------------------------------------------------
+// ---- names and deletion
 
 std::string File::path(const Open& open) const {
     const auto state = state_.lock();
@@ -362,7 +362,7 @@ Result<void> File::may_take_name(std::uint32_t access, std::uint32_t shared) con
     return {};
 }
 
-// ---- byte-range locks ------------------------------------------------------------------------
+// ---- byte-range locks
 
 void File::update_lock_flag(const State& state) {
     has_locks_.store(state.locks != nullptr && state.locks->granted() != 0,
@@ -451,7 +451,7 @@ std::vector<ByteRangeLocks::Entry> File::locks() const {
     return state->locks->entries();
 }
 
-// ---- for administrators and tests ------------------------------------------------------------
+// ---- for administrators and tests
 
 std::vector<File::OpenView> File::opens() const {
     const auto state = state_.lock();

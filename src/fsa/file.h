@@ -174,7 +174,7 @@ class File : public std::enable_shared_from_this<File> {
 
     const FileKey& key() const { return key_; }
 
-    // -- names and deletion ----------------------------------------------------------------------
+    // -- names and deletion
     std::string path(const Open& open) const;
     // FileStandardInformation.DeletePending.
     bool delete_pending(const Open& open) const;
@@ -190,7 +190,7 @@ class File : public std::enable_shared_from_this<File> {
     // For a directory use FileTable::prepare_rename, which also looks for opens below.
     Result<RenameTicket> prepare_rename(Open& open);
 
-    // -- byte-range locks ------------------------------------------------------------------------
+    // -- byte-range locks
     // FILE_LOCK_CONFLICT.  Zero-length I/O conflicts with nothing.
     Result<void> check_read(const Open& open, std::uint64_t offset, std::uint64_t length) const;
     Result<void> check_write(const Open& open, std::uint64_t offset, std::uint64_t length) const;
@@ -205,7 +205,7 @@ class File : public std::enable_shared_from_this<File> {
     std::size_t lock_count(const Open& open) const;
     std::vector<ByteRangeLocks::Entry> locks() const;
 
-    // -- for administrators and tests ------------------------------------------------------------
+    // -- for administrators and tests
     struct OpenView {
         std::uint64_t id{0};
         std::uint32_t granted_access{0};

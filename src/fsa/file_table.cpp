@@ -30,7 +30,7 @@ std::uint64_t path_hash_step(std::uint64_t hash, char c) {
 
 }  // namespace
 
-// ---- NameIndex -------------------------------------------------------------------------------
+// ---- NameIndex
 
 void NameIndex::add_pending(ShareId share, std::string_view path) {
     std::string key = pending_key(share, path);
@@ -71,7 +71,7 @@ bool NameIndex::may_have_below(ShareId share, std::string_view directory) const 
     return open_below_[mix(hash) % counters].load(std::memory_order_acquire) != 0;
 }
 
-// ---- FileTable -------------------------------------------------------------------------------
+// ---- FileTable
 
 std::size_t FileTable::KeyHash::operator()(const FileKey& key) const noexcept {
     std::uint64_t hash = mix(key.id.inode + 0x9E3779B97F4A7C15);

@@ -36,12 +36,12 @@ std::vector<std::byte> test_session_key();
 
 struct TestServerOptions {
     unsigned loops{1};
-    Hostility hostility;
+    Hostility hostility{};
     bool logon_on_worker{false};
     // Changes the configuration before the server is made.
-    std::function<void(engine::ServerConfig&)> configure;
+    std::function<void(engine::ServerConfig&)> configure{};
     // Changes the policy of "data".
-    std::function<void(engine::SharePolicy&)> policy;
+    std::function<void(engine::SharePolicy&)> policy{};
 };
 
 class TestServer {

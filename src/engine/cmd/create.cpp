@@ -1,7 +1,7 @@
 // CREATE: [MS-SMB2] 3.3.5.9, [MS-FSA] 2.1.5.1.
 //
-// In phases: read the request (name, contexts, parameters), open in the back end, check access, join the file's
-// other opens (share modes), overwrite, enter the open into the session, answer.
+// In phases: read the request (name, contexts, parameters), open in the back end, check access,
+// join the file's other opens (share modes), overwrite, enter the open into the session, answer.
 #include "base/filetime.h"
 #include "base/utf16.h"
 #include "dtyp/access_mask.h"
@@ -21,7 +21,7 @@ fsa::ShareId share_id(const Call& call) {
     return reinterpret_cast<std::uintptr_t>(call.tree->policy->backend.get());
 }
 
-// ---- phase 1: the request ----------------------------------------------------------------------------------------
+// ---- phase 1: the request
 
 Result<void> read_name(CreateState& state) {
     auto name = fsa::parse_name(state.request.name);
@@ -46,14 +46,12 @@ Result<void> read_parameters(CreateState& state) {
     if (request.impersonation_level > wire::ImpersonationLevel::delegate) {
         return fail(NtStatus::BAD_IMPERSONATION_LEVEL);
     }
-    SMB3D_TRY(fsa::check_create_parameters(
-        request.desired_access, request.share_access,
-        static_cast<std::uint32_t>(request.create_disposition), request.create_options,
-        request.file_attributes));
+    SMB3D_TRY(fsa::check_create_parameters(request.desired_access, request.share_access,
+                                           static_cast<std::uint32_t>(request.create_disposition),
+                                           request.create_options, request.file_attributes));
     state.disposition = static_cast<fsa::CreateDisposition>(request.create_disposition);
     state.maximum_allowed = (request.desired_access & fsa::access::maximum_allowed) != 0;
-    state.desired =
-        dtyp::map_generic(request.desired_access) & ~fsa::access::maximum_allowed;
+    state.desired = dtyp::map_generic(request.desired_access) & ~fsa::access::maximum_allowed;
     const bool directory = (request.create_options & fsa::option::directory_file) != 0;
     const auto attributes =
         fsa::attributes_of_new_file(request.file_attributes, directory, request.create_options);
@@ -64,13 +62,13 @@ Result<void> read_parameters(CreateState& state) {
         return fail(NtStatus::PRIVILEGE_NOT_HELD);
     }
     // What the share forbids, whatever the file allows.
-    const std::uint32_t beyond = state.desired & ~fsa::access::system_security &
-                                 ~state.call.tree->maximal_access;
-    const bool writes = beyond != 0 || (state.call.tree->read_only() &&
-                                        (fsa::overwrites(state.disposition) ||
-                                         state.disposition == fsa::CreateDisposition::create ||
-                                         (request.create_options &
-                                          fsa::option::delete_on_close) != 0));
+    const std::uint32_t beyond =
+        state.desired & ~fsa::access::system_security & ~state.call.tree->maximal_access;
+    const bool writes =
+        beyond != 0 || (state.call.tree->read_only() &&
+                        (fsa::overwrites(state.disposition) ||
+                         state.disposition == fsa::CreateDisposition::create ||
+                         (request.create_options & fsa::option::delete_on_close) != 0));
     if (writes) return fail(NtStatus::ACCESS_DENIED);
     return {};
 }
@@ -81,7 +79,7 @@ Result<void> read_request(CreateState& state) {
     return read_create_contexts(state);
 }
 
-// ---- phase 2: the back end ---------------------------------------------------------------------------------------
+// ---- phase 2: the back end
 
 vfs::OpenRequest backend_request(const CreateState& state, std::uint32_t wanted) {
     const std::uint32_t options = state.request.create_options;
@@ -89,8 +87,12 @@ vfs::OpenRequest backend_request(const CreateState& state, std::uint32_t wanted)
     open.path = state.name.path;
     switch (state.disposition) {
         case fsa::CreateDisposition::open:
-        case fsa::CreateDisposition::overwrite: open.disposition = vfs::Disposition::open; break;
-        case fsa::CreateDisposition::create: open.disposition = vfs::Disposition::create; break;
+        case fsa::CreateDisposition::overwrite:
+            open.disposition = vfs::Disposition::open;
+            break;
+        case fsa::CreateDisposition::create:
+            open.disposition = vfs::Disposition::create;
+            break;
         case fsa::CreateDisposition::supersede:
         case fsa::CreateDisposition::open_if:
         case fsa::CreateDisposition::overwrite_if:
@@ -165,20 +167,19 @@ Task<Result<void>> open_backend(CreateState& state) {
     co_return Result<void>{};
 }
 
-// ---- phase 3: access ---------------------------------------------------------------------------------------------
+// ---- phase 3: access
 
 // [MS-FSA] 2.1.5.1.2.1, for a file that was there before.
 Task<NtStatus> check_access(CreateState& state) {
     Call& call = state.call;
     const vfs::FileStat& stat = state.opened.stat;
     const bool directory = stat.kind == vfs::FileKind::directory;
-    const auto attributes =
-        fsa::check_open_attributes(stat.attributes, directory, state.desired, state.disposition,
-                                   state.request.create_options);
+    const auto attributes = fsa::check_open_attributes(
+        stat.attributes, directory, state.desired, state.disposition, state.request.create_options);
     if (!attributes) co_return attributes.error();
     std::uint32_t missing = (state.desired | fsa::access_added_by(state.disposition)) &
                             ~fsa::access::system_security &
-                            ~access_by_mode(stat, *call.caller);
+                            ~access_by_mode(stat, acting_caller(call));
     const bool deletes = (state.request.create_options & fsa::option::delete_on_close) != 0;
     if ((missing & fsa::access::delete_) != 0 || deletes) {
         // DELETE comes with the right to change the directory, too.
@@ -193,7 +194,7 @@ Task<NtStatus> check_access(CreateState& state) {
     co_return missing == 0 ? NtStatus::SUCCESS : NtStatus::ACCESS_DENIED;
 }
 
-// ---- phase 4: the other opens ------------------------------------------------------------------------------------
+// ---- phase 4: the other opens
 
 NtStatus join_opens(CreateState& state, std::uint64_t rename_epoch) {
     const vfs::FileStat& stat = state.opened.stat;
@@ -216,7 +217,7 @@ NtStatus join_opens(CreateState& state, std::uint64_t rename_epoch) {
     return NtStatus::SUCCESS;
 }
 
-// ---- phase 5: overwrite ------------------------------------------------------------------------------------------
+// ---- phase 5: overwrite
 
 Task<Result<void>> overwrite(CreateState& state) {
     Call& call = state.call;
@@ -248,13 +249,12 @@ Task<Result<void>> overwrite(CreateState& state) {
     co_return Result<void>{};
 }
 
-// ---- phase 6: the session's table --------------------------------------------------------------------------------
+// ---- phase 6: the session's table
 
 std::shared_ptr<Open> make_open(CreateState& state) {
     Call& call = state.call;
     auto open = std::make_shared<Open>();
-    open->persistent_id =
-        state.fsa_open ? state.fsa_open->id : call.server().next_persistent_id();
+    open->persistent_id = state.fsa_open ? state.fsa_open->id : call.server().next_persistent_id();
     open->session_id = call.session->id;
     open->connection_id = call.connection.id();
     open->tree = call.tree;

@@ -1,7 +1,7 @@
 // Handlers: one function per command, each in the file of its name.
 //
-// A handler gets a Call whose session, tree and open are proven (see dispatch.cpp's table), the parsed request, and yields a
-// response or the status to fail with.
+// A handler gets a Call whose session, tree and open are proven (see dispatch.cpp's table), the
+// parsed request, and yields a response or the status to fail with.
 #pragma once
 
 #include "engine/request.h"

@@ -25,7 +25,9 @@ NtStatus check(const Call& call, const wire::IoctlRequest& request) {
 // Every row says what it needs; what is not said is denied.
 NtStatus check_row(const Call& call, const FsctlRow& row) {
     if (row.changes && call.tree->read_only()) return NtStatus::ACCESS_DENIED;
-    if (row.target == FsctlTarget::server) return NtStatus::SUCCESS;
+    if (row.target == FsctlTarget::server) {
+        return call.open ? NtStatus::INVALID_PARAMETER : NtStatus::SUCCESS;  // 3.3.5.15
+    }
     if (!call.open) return NtStatus::FILE_CLOSED;
     const bool is_pipe = call.open->fsa == nullptr;
     if (row.target == FsctlTarget::pipe && !is_pipe) return NtStatus::INVALID_DEVICE_REQUEST;

@@ -115,8 +115,7 @@ Reply lock(Call& call, wire::LockRequest request) {
     }
     const Result<std::vector<fsa::LockElement>> elements = elements_of(request);
     if (!elements) co_return fail(elements.error());
-    const bool immediate =
-        (request.locks.front().flags & wire::lock_flags::fail_immediately) != 0;
+    const bool immediate = (request.locks.front().flags & wire::lock_flags::fail_immediately) != 0;
     fsa::Open& open = *call.open->fsa;
     if (immediate) {
         const Result<void> locked = open.file().lock_all(open, *elements);

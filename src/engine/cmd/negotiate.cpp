@@ -44,8 +44,8 @@ std::optional<T> choose(const std::vector<T>& ours, const std::vector<std::uint1
     return std::nullopt;
 }
 
-// [MS-SMB2] 3.3.5.4, "processing of the negotiate contexts": settles cipher and signing algorithm; yields the contexts
-// of the response.
+// [MS-SMB2] 3.3.5.4, "processing of the negotiate contexts": settles cipher and signing algorithm;
+// yields the contexts of the response.
 Result<wire::NegotiateContexts> settle_contexts(Call& call, const wire::NegotiateRequest& request) {
     Negotiated& negotiated = call.connection.negotiated;
     const ServerConfig& config = call.config();
@@ -89,7 +89,8 @@ Result<wire::NegotiateContexts> settle_contexts(Call& call, const wire::Negotiat
         (asked->transport->flags & wire::accept_transport_level_security) != 0) {
         answer.transport.emplace().flags = wire::accept_transport_level_security;
     }
-    // NETNAME says which name the client used: nothing to settle.  RDMA_TRANSFORM, POSIX: not offered, so no answer.
+    // NETNAME says which name the client used: nothing to settle.  RDMA_TRANSFORM, POSIX: not
+    // offered, so no answer.
     return answer;
 }
 
@@ -116,10 +117,9 @@ void settle(Negotiated& negotiated, const ServerConfig& config, Dialect dialect)
         }
     }
     negotiated.supports_multi_credit = dialect >= Dialect::smb210;
-    negotiated.max_transact =
-        dialect == Dialect::smb202
-            ? static_cast<std::uint32_t>(limits::max_transact_202)
-            : config.max_transact;
+    negotiated.max_transact = dialect == Dialect::smb202
+                                  ? static_cast<std::uint32_t>(limits::max_transact_202)
+                                  : config.max_transact;
     negotiated.server_security_mode = wire::security_mode::signing_enabled;
     if (config.signing_required) {
         negotiated.server_security_mode |= wire::security_mode::signing_required;
@@ -173,8 +173,7 @@ Reply negotiate(Call& call, wire::NegotiateRequest request) {
     negotiated.done = true;
 
     const std::vector<std::byte> hint = call.connection.local().authority->hint();
-    wire::NegotiateResponse response =
-        make_response(negotiated, config, revision(*dialect), hint);
+    wire::NegotiateResponse response = make_response(negotiated, config, revision(*dialect), hint);
     const wire::NegotiateContextBuilder builder(contexts);
     if (*dialect == Dialect::smb311) {
         response.negotiate_contexts = builder.contexts();
@@ -191,7 +190,8 @@ void smb1_negotiate(Connection& connection, Bytes message) {
     const ServerConfig& config = *connection.local().config;
     Negotiated& negotiated = connection.negotiated;
     const Result<wire::Smb1Negotiate> request = wire::parse_smb1_negotiate(message);
-    if (!request || negotiated.done || negotiated.wildcard_sent || !config.multi_protocol_negotiate) {
+    if (!request || negotiated.done || negotiated.wildcard_sent ||
+        !config.multi_protocol_negotiate) {
         connection.disconnect("an SMB1 message");
         return;
     }

@@ -1,4 +1,5 @@
-// OPLOCK_BREAK: [MS-SMB2] 3.3.5.22.  No oplock or lease is ever granted, so no acknowledgment can be right.
+// OPLOCK_BREAK: [MS-SMB2] 3.3.5.22.  No oplock or lease is ever granted, so no acknowledgment can
+// be right.
 #include "engine/cmd/handlers.h"
 #include "engine/connection.h"
 
@@ -18,7 +19,8 @@ Reply oplock_break(Call& call) {
             // 3.3.5.22.2: no such lease.
             co_return fail(request ? NtStatus::OBJECT_NAME_NOT_FOUND : request.error());
         }
-        default: co_return fail(NtStatus::INVALID_PARAMETER);
+        default:
+            co_return fail(NtStatus::INVALID_PARAMETER);
     }
 }
 

@@ -5,10 +5,10 @@
 #include "engine/cmd/handlers.h"
 #include "engine/connection.h"
 #include "engine/file_access.h"
-#include "fscc/directory_writer.h"
 #include "fsa/access.h"
 #include "fsa/name_match.h"
 #include "fsa/path.h"
+#include "fscc/directory_writer.h"
 
 namespace smb3d::engine {
 
@@ -35,7 +35,8 @@ Result<bool> begin(Enumeration& listing, const wire::QueryDirectoryRequest& requ
     if (listing.started && !restart) return false;
     if (!request.file_name.empty() || !listing.started) {
         const auto pattern = utf16le_to_utf8(request.file_name);
-        const auto units = pattern ? utf8_to_utf16(pattern->empty() ? "*" : *pattern) : std::nullopt;
+        const auto units =
+            pattern ? utf8_to_utf16(pattern->empty() ? "*" : *pattern) : std::nullopt;
         if (!units) return fail(NtStatus::OBJECT_NAME_INVALID);
         Result<fsa::NameExpression> expression = fsa::NameExpression::parse(*units);
         if (!expression) return fail(expression.error());
@@ -61,7 +62,8 @@ Task<Result<vfs::DirBatch>> look_up(Call& call, const std::string& name) {
     batch.end = true;
     if (!opened) {
         const NtStatus status = opened.error();
-        if (status != NtStatus::OBJECT_NAME_NOT_FOUND && status != NtStatus::OBJECT_PATH_NOT_FOUND) {
+        if (status != NtStatus::OBJECT_NAME_NOT_FOUND &&
+            status != NtStatus::OBJECT_PATH_NOT_FOUND) {
             co_return fail(status);
         }
         co_return batch;
@@ -80,7 +82,8 @@ Task<Result<vfs::DirBatch>> look_up(Call& call, const std::string& name) {
 
 Task<Result<vfs::DirBatch>> next_batch(Call& call, const fscc::DirectoryWriter& writer,
                                        bool restart, std::size_t room) {
-    const auto& expression = static_cast<const fsa::NameExpression&>(*call.open->enumeration.filter);
+    const auto& expression =
+        static_cast<const fsa::NameExpression&>(*call.open->enumeration.filter);
     if (expression.is_literal()) {
         const auto units = utf8_to_utf16(expression.literal());
         if (units && fsa::is_valid_component(*units)) {
@@ -101,7 +104,7 @@ Task<Result<vfs::DirBatch>> next_batch(Call& call, const fscc::DirectoryWriter& 
 // Access-based enumeration: what the caller cannot read is not there.
 bool visible(const Call& call, const vfs::FileStat& stat) {
     return !call.tree->policy->access_based_enumeration ||
-           (access_by_mode(stat, *call.caller) & fsa::access::read_data) != 0;
+           (access_by_mode(stat, acting_caller(call)) & fsa::access::read_data) != 0;
 }
 
 enum class Filled : std::uint8_t { end_of_listing, out_of_room, one_entry };
@@ -152,16 +155,15 @@ Reply query_directory(Call& call, wire::QueryDirectoryRequest request) {
     }
     Serial::Acquire turn(call.open->enumeration_turn, call.loop());
     const Serial::Held held = co_await turn;
-    Buffer out = call.loop().buffers().allocate(std::max<std::size_t>(request.output_buffer_length, 1));
+    Buffer out =
+        call.loop().buffers().allocate(std::max<std::size_t>(request.output_buffer_length, 1));
     if (out.empty()) co_return fail(NtStatus::INSUFF_SERVER_RESOURCES);
     auto writer = fscc::DirectoryWriter::create(
-        request.file_information_class,
-        out.mutable_bytes().first(request.output_buffer_length));
+        request.file_information_class, out.mutable_bytes().first(request.output_buffer_length));
     if (!writer) co_return fail(writer.error());
     const Result<bool> begun = begin(call.open->enumeration, request);
     if (!begun) co_return fail(begun.error());
-    const bool single =
-        (request.flags & wire::query_directory_flags::return_single_entry) != 0;
+    const bool single = (request.flags & wire::query_directory_flags::return_single_entry) != 0;
     Task<NtStatus> filling = fill(call, *writer, *begun, single, request.output_buffer_length);
     const NtStatus status = co_await filling;
     if (status != NtStatus::SUCCESS) co_return fail(status);

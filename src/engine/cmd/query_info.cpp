@@ -28,8 +28,8 @@ Result<Response> respond(Call& call, Bytes output, NtStatus status) {
     return reply(call, response, std::move(data), status);
 }
 
-// [MS-SMB2] 3.3.5.20.1, .2: too small for the fixed part: INFO_LENGTH_MISMATCH; for a name behind it: BUFFER_OVERFLOW
-// with what fits.
+// [MS-SMB2] 3.3.5.20.1, .2: too small for the fixed part: INFO_LENGTH_MISMATCH; for a name behind
+// it: BUFFER_OVERFLOW with what fits.
 Result<Response> respond_cut(Call& call, Bytes output, std::size_t room) {
     if (output.size() <= room) return respond(call, output, NtStatus::SUCCESS);
     return respond(call, output.first(room), NtStatus::BUFFER_OVERFLOW);
@@ -151,7 +151,8 @@ Reply query_info(Call& call, wire::QueryInfoRequest request) {
             Reply querying = query_security(call, request);
             co_return co_await querying;
         }
-        case wire::InfoType::quota: co_return fail(NtStatus::NOT_SUPPORTED);
+        case wire::InfoType::quota:
+            co_return fail(NtStatus::NOT_SUPPORTED);
     }
     co_return fail(NtStatus::INVALID_PARAMETER);
 }

@@ -13,7 +13,8 @@ constexpr std::size_t small_io = 64 * limits::kib;
 
 NtStatus check(const Call& call, const wire::ReadRequest& request) {
     const Open& open = *call.open;
-    if (request.length > call.connection.negotiated.max_transact) return NtStatus::INVALID_PARAMETER;
+    if (request.length > call.connection.negotiated.max_transact)
+        return NtStatus::INVALID_PARAMETER;
     if (request.channel != wire::channel::none) return NtStatus::INVALID_PARAMETER;  // no RDMA link
     if (!open.fsa) return NtStatus::SUCCESS;  // a pipe has no offsets, directories or locks
     if (open.is_directory()) return NtStatus::INVALID_DEVICE_REQUEST;

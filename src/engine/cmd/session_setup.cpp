@@ -12,9 +12,11 @@ namespace smb3d::engine {
 
 namespace {
 
-constexpr std::size_t max_rounds = 8;  // of one logon; NTLM takes 2, Kerberos and negotiation a few more
+// of one logon; NTLM takes 2, Kerberos and negotiation a few more
+constexpr std::size_t max_rounds = 8;
 
-// A logon that ended without success leaves nothing behind; a failed re-authentication leaves the session as it was.
+// A logon that ended without success leaves nothing behind; a failed re-authentication leaves the
+// session as it was.
 void abandon(Call& call, std::uint64_t session_id) {
     SessionChannel* channel = call.connection.find_channel(session_id);
     if (channel == nullptr) return;
@@ -26,13 +28,13 @@ void abandon(Call& call, std::uint64_t session_id) {
     call.server().end_session_on(session, call.loop(), call.connection.id());
 }
 
-// [MS-SMB2] 3.3.5.5, steps before authentication: finds or makes the channel that this request is about.
+// [MS-SMB2] 3.3.5.5, steps before authentication: finds or makes the channel that this request is
+// about.
 Result<SessionChannel*> channel_for(Call& call, const wire::SessionSetupRequest& request) {
     Connection& connection = call.connection;
     const ServerConfig& config = call.config();
     // 3.3.5.5 step 1: a server that insists on encryption has no use for a client that cannot.
-    if (config.encryption == Encryption::required &&
-        connection.negotiated.cipher == Cipher::none) {
+    if (config.encryption == Encryption::required && connection.negotiated.cipher == Cipher::none) {
         log::info(log::Component::engine,
                   "{}: refused: encryption is required and the client cannot encrypt",
                   connection.peer());
@@ -46,6 +48,9 @@ Result<SessionChannel*> channel_for(Call& call, const wire::SessionSetupRequest&
         if (connection.channel_count() >= limits::max_sessions_per_connection) {
             return fail(NtStatus::SMB_TOO_MANY_UIDS);
         }
+        if (connection.unfinished_logons() >= limits::max_unfinished_logons) {
+            return fail(NtStatus::INSUFFICIENT_RESOURCES);
+        }
         std::shared_ptr<Session> session = call.server().session_table.create(config.max_sessions);
         if (!session) return fail(NtStatus::SMB_TOO_MANY_UIDS);
         session->created_at = filetime_now();
@@ -57,8 +62,7 @@ Result<SessionChannel*> channel_for(Call& call, const wire::SessionSetupRequest&
         return &channel;
     }
     SessionChannel* channel = connection.find_channel(call.header.session_id);
-    if (channel == nullptr ||
-        channel->session->state.lock()->state == SessionState::ended) {
+    if (channel == nullptr || channel->session->state.lock()->state == SessionState::ended) {
         return fail(NtStatus::USER_SESSION_DELETED);
     }
     return channel;
@@ -79,14 +83,14 @@ Result<void> establish(Call& call, SessionChannel& channel, const auth::Identity
     session.guest = identity.caller->guest;
     session.cipher = negotiated.cipher;
     session.signing = negotiated.signing;
-    // [MS-NLMP] 3.2.5.1.2: an anonymous logon's key is all zeros: protection that keeps nobody out, but that a
-    // client may ask for.  A guest's password was not checked, so there is no key that both sides know.
+    // [MS-NLMP] 3.2.5.1.2: an anonymous logon's key is all zeros: protection that keeps nobody out,
+    // but that a client may ask for.  A guest's password was not checked, so there is no key that
+    // both sides know.
     std::vector<std::byte> session_key = identity.session_key;
     if (session.anonymous && session_key.empty()) session_key.resize(16);
     const bool can_protect = !session.guest && !session_key.empty();
-    const bool client_insists =
-        ((request.security_mode | negotiated.client_security_mode) &
-         wire::security_mode::signing_required) != 0;
+    const bool client_insists = ((request.security_mode | negotiated.client_security_mode) &
+                                 wire::security_mode::signing_required) != 0;
     session.signing_required =
         can_protect && !session.anonymous && (config.signing_required || client_insists);
     if (!can_protect && config.signing_required && !config.shares.empty() && session.guest) {
@@ -96,8 +100,8 @@ Result<void> establish(Call& call, SessionChannel& channel, const auth::Identity
                   call.connection.peer());
     }
     const crypto::SessionKeys keys = crypto::derive_session_keys(
-        static_cast<std::uint16_t>(negotiated.dialect), session_key,
-        channel.preauth.value(), static_cast<crypto::Cipher>(negotiated.cipher));
+        static_cast<std::uint16_t>(negotiated.dialect), session_key, channel.preauth.value(),
+        static_cast<crypto::Cipher>(negotiated.cipher));
     const crypto::Provider& provider = crypto::openssl_provider();
     auto signer = provider.make_signer(static_cast<crypto::SigningAlgorithm>(negotiated.signing),
                                        keys.signing.bytes());
@@ -109,8 +113,7 @@ Result<void> establish(Call& call, SessionChannel& channel, const auth::Identity
         if (!decryption || !encryption) return fail(NtStatus::INTERNAL_ERROR);
         session.keys.decryption = std::move(*decryption);
         session.keys.encryption = std::move(*encryption);
-        session.encrypt_data =
-            config.encryption == Encryption::required && !session.anonymous;
+        session.encrypt_data = config.encryption == Encryption::required && !session.anonymous;
     }
     // A key that everybody knows protects nothing.
     const bool sealed = session.keys.encryption && !session.anonymous;

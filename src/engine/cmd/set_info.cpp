@@ -57,7 +57,9 @@ Reply set_info(Call& call, wire::SetInfoRequest request) {
             break;
         }
         case wire::InfoType::filesystem:
-        case wire::InfoType::quota: status = NtStatus::NOT_SUPPORTED; break;
+        case wire::InfoType::quota:
+            status = NtStatus::NOT_SUPPORTED;
+            break;
     }
     if (status != NtStatus::SUCCESS) co_return fail(status);
     co_return reply(call, wire::SetInfoResponse{});

@@ -27,8 +27,7 @@ Result<std::string> share_name(Bytes path_name) {
 
 wire::TreeConnectResponse describe(const Tree& tree) {
     wire::TreeConnectResponse response;
-    response.share_type =
-        tree.capabilities.is_pipe ? wire::ShareType::pipe : wire::ShareType::disk;
+    response.share_type = tree.capabilities.is_pipe ? wire::ShareType::pipe : wire::ShareType::disk;
     response.share_flags = static_cast<std::uint32_t>(tree.policy->caching);
     if (tree.capabilities.is_pipe) response.share_flags = wire::share_flags::no_caching;
     if (tree.policy->access_based_enumeration) {
@@ -64,7 +63,7 @@ Reply tree_connect(Call& call, wire::TreeConnectRequest request) {
                   call.connection.peer(), call.caller->user, policy->name);
         co_return fail(access.error());
     }
-    if (policy->encrypt && !session.keys.encryption) {
+    if (policy->encrypt && (!session.keys.encryption || session.anonymous)) {
         log::info(log::Component::engine,
                   "{}: the share \"{}\" wants encryption, which the client cannot do",
                   call.connection.peer(), policy->name);
@@ -83,7 +82,8 @@ Reply tree_connect(Call& call, wire::TreeConnectRequest request) {
     {
         auto state = session.state.lock();
         if (state->state == SessionState::ended) co_return fail(NtStatus::USER_SESSION_DELETED);
-        if (state->trees.size() < limits::max_trees_per_session) tree->id = state->trees.insert(tree);
+        if (state->trees.size() < limits::max_trees_per_session)
+            tree->id = state->trees.insert(tree);
     }
     if (tree->id == 0) co_return fail(NtStatus::INSUFFICIENT_RESOURCES);
     call.server().tree_added(*policy);

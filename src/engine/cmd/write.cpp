@@ -48,8 +48,8 @@ Reply write(Call& call, wire::WriteRequest request) {
     const Bytes bytes = request.data.bytes;
     if (!bytes.empty()) {
         const ::iovec from{const_cast<std::byte*>(bytes.data()), bytes.size()};
-        const bool through = (request.flags & wire::write_flags::write_through) != 0 ||
-                             call.open->write_through();
+        const bool through =
+            (request.flags & wire::write_flags::write_through) != 0 || call.open->write_through();
         const Lane lane = bytes.size() <= small_io ? Lane::small_io : Lane::bulk_io;
         Pending<std::size_t> writing(call.loop());
         call.open->file->write(call.op(lane), request.offset, std::span(&from, 1), through,

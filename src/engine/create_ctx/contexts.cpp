@@ -6,8 +6,9 @@ namespace smb3d::engine {
 
 namespace {
 
-// What is not here is ignored, as [MS-SMB2] 3.3.5.9 wants it of contexts that a server does not implement:
-// leases (the response's oplock level says "none"), durable handle requests, security descriptors, AAPL, POSIX.
+// What is not here is ignored, as [MS-SMB2] 3.3.5.9 wants it of contexts that a server does not
+// implement: leases (the response's oplock level says "none"), durable handle requests, security
+// descriptors, AAPL, POSIX.
 constexpr std::array table = {
     CreateContextRow{wire::tag::exta, ea_request, nullptr},
     CreateContextRow{wire::tag::alsi, allocation_size_request, nullptr},

@@ -19,12 +19,13 @@ struct CreateContextRow {
     void (*response)(CreateState& state, wire::CreateContextBuilder& builder);
 };
 
-// Reads all contexts of the request.  Unknown ones are ignored; a malformed list is INVALID_PARAMETER.
+// Reads all contexts of the request.  Unknown ones are ignored; a malformed list is
+// INVALID_PARAMETER.
 Result<void> read_create_contexts(CreateState& state);
 // Writes the response's contexts, in the order of the table.
 void write_create_contexts(CreateState& state, wire::CreateContextBuilder& builder);
 
-// -- the rows' functions -----------------------------------------------------------------------------------------
+// -- the rows' functions
 // allocation_size.cpp
 Result<void> allocation_size_request(CreateState& state, Bytes data);
 // maximal_access.cpp

@@ -1,5 +1,5 @@
-// SMB2_CREATE_DURABLE_HANDLE_RECONNECT, _V2: [MS-SMB2] 3.3.5.9.7, 3.3.5.9.12.  No handle outlives its connection, so there is none to
-// come back to.
+// SMB2_CREATE_DURABLE_HANDLE_RECONNECT, _V2: [MS-SMB2] 3.3.5.9.7, 3.3.5.9.12.  No handle outlives
+// its connection, so there is none to come back to.
 #include "engine/create_ctx/contexts.h"
 
 namespace smb3d::engine {

@@ -1,4 +1,5 @@
-// SMB2_CREATE_TIMEWARP_TOKEN: [MS-SMB2] 2.2.13.2.7, 3.3.5.9.4.  No share has snapshots: a version of the past does not exist.
+// SMB2_CREATE_TIMEWARP_TOKEN: [MS-SMB2] 2.2.13.2.7, 3.3.5.9.4.  No share has snapshots: a version
+// of the past does not exist.
 #include "engine/create_ctx/contexts.h"
 
 namespace smb3d::engine {

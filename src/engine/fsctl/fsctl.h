@@ -28,8 +28,8 @@ enum class FsctlTarget : std::uint8_t {
 struct FsctlRow {
     std::uint32_t code;
     FsctlTarget target;
-    std::uint32_t access;      // one of these rights must have been granted; 0: none is needed
-    bool changes;              // refused on a read-only share (CVE-2026-1933)
+    std::uint32_t access;  // one of these rights must have been granted; 0: none is needed
+    bool changes;          // refused on a read-only share (CVE-2026-1933)
     Task<Result<FsctlOutput>> (*run)(Call& call, const wire::IoctlRequest& request);
 };
 
@@ -37,7 +37,7 @@ struct FsctlRow {
 const FsctlRow* find_fsctl(std::uint32_t code);
 
 using FsctlReply = Task<Result<FsctlOutput>>;
-// -- one file each -------------------------------------------------------------------------------------------------
+// -- one file each
 FsctlReply fsctl_validate_negotiate_info(Call& call, const wire::IoctlRequest& request);
 FsctlReply fsctl_dfs_get_referrals(Call& call, const wire::IoctlRequest& request);
 FsctlReply fsctl_pipe(Call& call, const wire::IoctlRequest& request);

@@ -1,5 +1,5 @@
-// FSCTL_CREATE_OR_GET_OBJECT_ID, FSCTL_GET_OBJECT_ID: [MS-FSCC] 2.3: an id made of what identifies the file, so that
-// nothing has to be stored.
+// FSCTL_CREATE_OR_GET_OBJECT_ID, FSCTL_GET_OBJECT_ID: [MS-FSCC] 2.3: an id made of what identifies
+// the file, so that nothing has to be stored.
 #include "engine/connection.h"
 #include "engine/fsctl/fsctl.h"
 #include "fscc/fsctl.h"

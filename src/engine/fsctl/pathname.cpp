@@ -1,4 +1,5 @@
-// FSCTL_IS_PATHNAME_VALID: [MS-FSCC] 2.3: CREATE judges names; this always says yes, as Windows does.
+// FSCTL_IS_PATHNAME_VALID: [MS-FSCC] 2.3: CREATE judges names; this always says yes, as Windows
+// does.
 #include "engine/fsctl/fsctl.h"
 
 namespace smb3d::engine {

@@ -1,4 +1,5 @@
-// FSCTL_PIPE_TRANSCEIVE, FSCTL_PIPE_PEEK, FSCTL_PIPE_WAIT: [MS-SMB2] 3.3.5.15.3, .4, .10: the back end's to do.
+// FSCTL_PIPE_TRANSCEIVE, FSCTL_PIPE_PEEK, FSCTL_PIPE_WAIT: [MS-SMB2] 3.3.5.15.3, .4, .10: the back
+// end's to do.
 #include <optional>
 
 #include "base/utf16.h"
@@ -15,7 +16,8 @@ Task<Result<FsctlOutput>> wait_for_pipe(Call& call, const wire::IoctlRequest& re
     if (!call.tree->capabilities.is_pipe) co_return fail(NtStatus::INVALID_DEVICE_REQUEST);
     const auto wait = wire::parse<fscc::PipeWait>(request.input);
     if (!wait) co_return fail(wait.error());
-    // Every pipe that exists always has a free instance; one that does not will not come by waiting.
+    // Every pipe that exists always has a free instance; one that does not will not come by
+    // waiting.
     vfs::OpenRequest open;
     const auto name = utf16le_to_utf8(wait->name);
     if (!name) co_return fail(NtStatus::OBJECT_NAME_NOT_FOUND);

@@ -1,4 +1,5 @@
-// FSCTL_GET_REPARSE_POINT: [MS-FSCC] 2.3.  No share shows reparse points: symbolic links are followed below the share or not there.
+// FSCTL_GET_REPARSE_POINT: [MS-FSCC] 2.3.  No share shows reparse points: symbolic links are
+// followed below the share or not there.
 #include "engine/fsctl/fsctl.h"
 
 namespace smb3d::engine {

@@ -1,4 +1,5 @@
-// FSCTL_SRV_ENUMERATE_SNAPSHOTS: [MS-SMB2] 3.3.5.15.1.  No share has snapshots: an empty list, so that Explorer shows none.
+// FSCTL_SRV_ENUMERATE_SNAPSHOTS: [MS-SMB2] 3.3.5.15.1.  No share has snapshots: an empty list, so
+// that Explorer shows none.
 #include "engine/fsctl/fsctl.h"
 #include "fscc/fsctl.h"
 

@@ -1,4 +1,5 @@
-// FSCTL_SET_SPARSE, FSCTL_SET_ZERO_DATA, FSCTL_QUERY_ALLOCATED_RANGES: [MS-FSCC] 2.3, [MS-FSA] 2.1.5.10.
+// FSCTL_SET_SPARSE, FSCTL_SET_ZERO_DATA, FSCTL_QUERY_ALLOCATED_RANGES: [MS-FSCC] 2.3, [MS-FSA]
+// 2.1.5.10.
 #include <algorithm>
 
 #include "engine/connection.h"
@@ -23,7 +24,7 @@ Result<FsctlOutput> whole_range(const vfs::FileStat& stat, vfs::Range within, st
     return output;
 }
 
-}
+}  // namespace
 
 FsctlReply fsctl_set_sparse(Call& call, const wire::IoctlRequest& request) {
     if (call.open->is_directory()) co_return fail(NtStatus::INVALID_PARAMETER);

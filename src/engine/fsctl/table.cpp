@@ -15,7 +15,8 @@ namespace a = fsa::access;
 constexpr bool changes = true;
 
 constexpr std::array rows = {
-    FsctlRow{code(F::validate_negotiate_info), T::server, 0, !changes, fsctl_validate_negotiate_info},
+    FsctlRow{code(F::validate_negotiate_info), T::server, 0, !changes,
+             fsctl_validate_negotiate_info},
     FsctlRow{code(F::dfs_get_referrals), T::server, 0, !changes, fsctl_dfs_get_referrals},
     FsctlRow{code(F::dfs_get_referrals_ex), T::server, 0, !changes, fsctl_dfs_get_referrals},
     FsctlRow{code(F::pipe_wait), T::server, 0, !changes, fsctl_pipe},

@@ -1,4 +1,5 @@
-// FSCTL_VALIDATE_NEGOTIATE_INFO: [MS-SMB2] 3.3.5.15.12: proves to a 3.0 client that nobody changed the negotiation.
+// FSCTL_VALIDATE_NEGOTIATE_INFO: [MS-SMB2] 3.3.5.15.12: proves to a 3.0 client that nobody changed
+// the negotiation.
 #include <algorithm>
 
 #include "engine/connection.h"
@@ -14,7 +15,8 @@ FsctlReply fsctl_validate_negotiate_info(Call& call, const wire::IoctlRequest& r
         call.connection.disconnect(reason);
         return fail(NtStatus::ACCESS_DENIED);
     };
-    if (negotiated.dialect == Dialect::smb311) co_return abuse("VALIDATE_NEGOTIATE_INFO with 3.1.1");
+    if (negotiated.dialect == Dialect::smb311)
+        co_return abuse("VALIDATE_NEGOTIATE_INFO with 3.1.1");
     if (!info) co_return fail(info.error());
     if (request.max_output_response < wire::built_size(fscc::ValidateNegotiateInfoResponse{})) {
         co_return fail(NtStatus::INVALID_PARAMETER);
@@ -30,8 +32,8 @@ FsctlReply fsctl_validate_negotiate_info(Call& call, const wire::IoctlRequest& r
     response.security_mode = negotiated.server_security_mode;
     response.dialect = static_cast<std::uint16_t>(negotiated.dialect);
     // The answer proves nothing unless it is signed.
-    call.sign_response = call.sign_response || (call.session && !call.session->anonymous &&
-                                                !call.session->guest);
+    call.sign_response =
+        call.sign_response || (call.session && !call.session->anonymous && !call.session->guest);
     FsctlOutput output;
     output.small = wire::to_bytes(response);
     co_return output;

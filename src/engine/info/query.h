@@ -23,7 +23,7 @@ struct InfoQuery {
 
 struct InfoQueryRow {
     std::uint8_t info_class;
-    std::uint32_t access;    // what the open must have been granted
+    std::uint32_t access;  // what the open must have been granted
     // Appends the structure to `out`.
     Result<void> (*fill)(const InfoQuery& query, std::vector<std::byte>& out);
 };

@@ -90,9 +90,10 @@ Result<void> all(const InfoQuery& q, Out& out) {
     return put(info, out);
 }
 
-// Deviation: [MS-FSA] 2.1.5.11.3 has OBJECT_NAME_NOT_FOUND where no short names are kept, upon which clients give up
-// on all they wanted to know (smbclient allinfo, smbtorture smb2.getinfo.getinfo_access).  A short name is made up for
-// showing, as smbd does; files are not opened by it.
+// Deviation: [MS-FSA] 2.1.5.11.3 has OBJECT_NAME_NOT_FOUND where no short names are kept, upon
+// which clients give up on all they wanted to know (smbclient allinfo, smbtorture
+// smb2.getinfo.getinfo_access).  A short name is made up for showing, as smbd does; files are not
+// opened by it.
 Result<void> alternate_name(const InfoQuery& q, Out& out) {
     const std::string path = q.open.path();
     const auto bytes = utf16le_bytes(short_name(fsa::last_component(path)));
@@ -165,7 +166,8 @@ Result<void> case_sensitive(const InfoQuery& q, Out& out) {
 
 Result<void> full_ea(const InfoQuery&, Out&) { return fail(NtStatus::NO_EAS_ON_FILE); }
 
-// [MS-FSCC] 2.4.35: what a pipe of ours always is: message mode, blocking, full duplex, one instance a client.
+// [MS-FSCC] 2.4.35: what a pipe of ours always is: message mode, blocking, full duplex, one
+// instance a client.
 Result<void> pipe(const InfoQuery& q, Out& out) {
     if (q.open.fsa) return fail(NtStatus::INVALID_PARAMETER);
     return put(fscc::FilePipeInformation{1, 0}, out);
@@ -222,7 +224,8 @@ constexpr std::array table = {
 constexpr auto rows = [] {
     std::array<InfoQueryRow, table.size()> result{};
     for (std::size_t i = 0; i < table.size(); ++i) {
-        result[i] = {static_cast<std::uint8_t>(table[i].info_class), table[i].access, table[i].fill};
+        result[i] = {static_cast<std::uint8_t>(table[i].info_class), table[i].access,
+                     table[i].fill};
     }
     return result;
 }();

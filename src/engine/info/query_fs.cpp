@@ -1,6 +1,6 @@
 // File-system information classes: [MS-FSCC] 2.5, [MS-FSA] 2.1.5.12.
-#include <array>
 #include <algorithm>
+#include <array>
 
 #include "base/utf16.h"
 #include "engine/info/query.h"
@@ -42,7 +42,8 @@ Result<void> volume(const InfoQuery& q, Out& out) {
     const auto label = utf16_of(q.call.tree->policy->name);
     fscc::FileFsVolumeInformation info;
     info.volume_creation_time = q.volume.creation_time;
-    info.volume_serial_number = static_cast<std::uint32_t>(q.volume.serial ^ (q.volume.serial >> 32));
+    info.volume_serial_number =
+        static_cast<std::uint32_t>(q.volume.serial ^ (q.volume.serial >> 32));
     info.volume_label = label;
     return put(info, out);
 }
@@ -69,7 +70,8 @@ Result<void> attribute(const InfoQuery& q, Out& out) {
     if (can.reparse_points) bits |= supports_reparse_points;
     if (can.persistent_acls) bits |= persistent_acls;
     if (q.call.tree->read_only()) bits |= read_only_volume;
-    // Deviation: the name of the real file system would make Windows programs assume FAT's limits; every SMB server
+    // Deviation: the name of the real file system would make Windows programs assume FAT's limits;
+    // every SMB server
     // says NTFS ([field] Samba: "fstype = NTFS" by default).
     const auto name =
         utf16_of(q.volume.file_system_name.empty() ? "NTFS" : q.volume.file_system_name);

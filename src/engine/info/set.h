@@ -19,12 +19,12 @@ struct InfoSetRow {
 // Null: the class cannot be set here.
 const InfoSetRow* find_file_set(std::uint8_t info_class);
 
-// -- in files of their own ---------------------------------------------------------------------------------------
-Task<NtStatus> set_rename(Call& call, Bytes input);         // set_rename.cpp
+// -- in files of their own
+Task<NtStatus> set_rename(Call& call, Bytes input);  // set_rename.cpp
 Task<NtStatus> set_rename_ex(Call& call, Bytes input);
 Task<NtStatus> set_link(Call& call, Bytes input);
 Task<NtStatus> set_link_ex(Call& call, Bytes input);
-Task<NtStatus> set_disposition(Call& call, Bytes input);    // set_disposition.cpp
+Task<NtStatus> set_disposition(Call& call, Bytes input);  // set_disposition.cpp
 Task<NtStatus> set_disposition_ex(Call& call, Bytes input);
 
 }  // namespace smb3d::engine

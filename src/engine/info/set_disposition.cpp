@@ -8,7 +8,8 @@ namespace smb3d::engine {
 
 namespace {
 
-// A directory may be deleted if it holds nothing; looked at through an open of its own, since the client's may be listing.
+// A directory may be deleted if it holds nothing; looked at through an open of its own, since the
+// client's may be listing.
 Task<Result<bool>> is_empty(Call& call) {
     vfs::OpenRequest request;
     request.path = call.open->path();

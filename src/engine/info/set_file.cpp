@@ -52,8 +52,8 @@ Task<NtStatus> set_end_of_file(Call& call, Bytes input) {
     const NtStatus valid = check_size(call, info->end_of_file);
     if (valid != NtStatus::SUCCESS) co_return valid;
     Pending<void> sizing(call.loop());
-    call.open->file->set_size(call.op(Lane::metadata), static_cast<std::uint64_t>(info->end_of_file),
-                              sizing.done());
+    call.open->file->set_size(call.op(Lane::metadata),
+                              static_cast<std::uint64_t>(info->end_of_file), sizing.done());
     const Result<void> sized = co_await sizing;
     if (!sized) co_return sized.error();
     Task<NtStatus> keep = keep_times(call);
@@ -74,7 +74,8 @@ Task<NtStatus> set_allocation(Call& call, Bytes input) {
     co_return co_await keep;
 }
 
-// [MS-FSA] 2.1.5.15.14: beyond the valid data a POSIX file reads zeros anyway; the range is checked, nothing is to be done.
+// [MS-FSA] 2.1.5.15.14: beyond the valid data a POSIX file reads zeros anyway; the range is
+// checked, nothing is to be done.
 Task<NtStatus> set_valid_data_length(Call& call, Bytes input) {
     const auto info = wire::parse<fscc::FileValidDataLengthInformation>(input);
     if (!info) co_return info.error();
@@ -108,7 +109,7 @@ Task<NtStatus> set_mode(Call& call, Bytes input) {
 Task<NtStatus> set_full_ea(Call& call, Bytes input) {
     // An empty list changes nothing.
     const bool nothing = input.empty();
-    co_return nothing && call.open->fsa ? NtStatus::SUCCESS : NtStatus::EAS_NOT_SUPPORTED;
+    co_return nothing&& call.open->fsa ? NtStatus::SUCCESS : NtStatus::EAS_NOT_SUPPORTED;
 }
 
 // Windows' RPC asks for message mode, which our pipes always have.

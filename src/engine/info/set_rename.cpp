@@ -46,8 +46,7 @@ Result<Target> ex_target(Bytes input) {
     if (!target) return target;
     target->replace = (info->flags & fscc::rename_flags::replace_if_exists) != 0;
     target->posix = (info->flags & fscc::rename_flags::posix_semantics) != 0;
-    target->ignore_readonly =
-        (info->flags & fscc::rename_flags::ignore_readonly_attribute) != 0;
+    target->ignore_readonly = (info->flags & fscc::rename_flags::ignore_readonly_attribute) != 0;
     return target;
 }
 
@@ -71,13 +70,16 @@ Task<Result<vfs::FileStat>> look(Call& call, std::string path) {
     co_return opened->stat;
 }
 
-// May the target's name be taken?  Both the directory's opens and the present owner of the name have a say.
+// May the target's name be taken?  Both the directory's opens and the present owner of the name
+// have a say.
 Task<NtStatus> check_target(Call& call, const Target& target) {
-    Task<Result<vfs::FileStat>> looking_above = look(call, std::string(fsa::parent_path(target.path)));
+    Task<Result<vfs::FileStat>> looking_above =
+        look(call, std::string(fsa::parent_path(target.path)));
     const Result<vfs::FileStat> parent = co_await looking_above;
     if (!parent) {
-        co_return parent.error() == NtStatus::OBJECT_NAME_NOT_FOUND ? NtStatus::OBJECT_PATH_NOT_FOUND
-                                                                    : parent.error();
+        co_return parent.error() == NtStatus::OBJECT_NAME_NOT_FOUND
+            ? NtStatus::OBJECT_PATH_NOT_FOUND
+            : parent.error();
     }
     fsa::FileTable& files = call.server().files;
     const auto directory =

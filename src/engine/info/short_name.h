@@ -7,7 +7,8 @@
 
 namespace smb3d::engine {
 
-// The name itself in upper case if it is an 8.3 name, else one of the form "A1B2C3~D.EXT" that depends on the whole name.
+// The name itself in upper case if it is an 8.3 name, else one of the form "A1B2C3~D.EXT" that
+// depends on the whole name.
 std::u16string short_name(std::string_view name);
 
 }  // namespace smb3d::engine
