@@ -248,7 +248,7 @@ def rclone(server):
 
 @test("impacket.files")
 def impacket_files(server):
-    run_impacket(server, "impacket_files.py")
+    run_impacket(server, "impacket_files.py", "--size", "3")
 
 
 @test("impacket.rpc")
@@ -256,7 +256,7 @@ def impacket_rpc(server):
     run_impacket(server, "rpc_test.py")
 
 
-def run_impacket(server, script):
+def run_impacket(server, script, *options):
     if run([PYTHON, "-c", "import impacket"])[0] != 0:
         raise Skip("python3-impacket is not installed")
     path = os.path.join(HERE, script)
@@ -264,7 +264,7 @@ def run_impacket(server, script):
         raise Skip(f"{script} is not there")
     env = dict(os.environ, SMB3D_PASSWORD=server.password)
     code, output = run([PYTHON, path, "--host", "127.0.0.1", "--port", str(server.port), "--user", server.user,
-                        "--password", server.password, "--share", "test"], env=env, timeout=600)
+                        "--password", server.password, "--share", "test", *options], env=env, timeout=600)
     expect(code == 0, output[-3000:])
 
 
