@@ -49,7 +49,6 @@ TestClient::~TestClient() {
 }
 
 // ---- messages
-// ---------------------------------------------------------------------------------------------------
 
 Request TestClient::make_raw(wire::Command command, Message body, std::uint16_t charge) {
     Request request;
@@ -183,7 +182,6 @@ bool TestClient::disconnected() {
 }
 
 // ---- logon
-// -------------------------------------------------------------------------------------------------------
 
 Reply TestClient::negotiate(std::uint16_t wanted) {
     NegotiateOptions options;
@@ -228,13 +226,14 @@ Reply TestClient::negotiate(const NegotiateOptions& options) {
     return reply;
 }
 
-Reply TestClient::setup_leg(std::string_view token, std::uint64_t session) {
+Reply TestClient::setup_leg(std::string_view token, std::uint64_t session, bool renewal) {
     wire::SessionSetupRequest setup;
     setup.security_mode = wire::security_mode::signing_enabled;
     setup.security_buffer = std::as_bytes(std::span(token));
     Request request = make(setup);
     request.header.session_id = session;
     request.header.tree_id = 0;
+    request.sign = request.sign && renewal;  // the key of another session proves nothing
     session_hash_.update(header_and_body(request));
     Reply reply = wait(send(std::move(request)));
     if (reply.status() == NtStatus::MORE_PROCESSING_REQUIRED) session_hash_.update(reply.message);
@@ -243,9 +242,9 @@ Reply TestClient::setup_leg(std::string_view token, std::uint64_t session) {
 
 Reply TestClient::session_setup(std::string_view token, std::uint64_t session) {
     if (session == 0) session_hash_ = connection_hash_;
-    Reply reply = setup_leg(token, session);
+    Reply reply = setup_leg(token, session, session != 0);
     if (reply.status() == NtStatus::MORE_PROCESSING_REQUIRED) {
-        reply = setup_leg(token, reply.header.session_id);
+        reply = setup_leg(token, reply.header.session_id, session != 0);
     }
     if (!reply.ok()) return reply;
     if (session != 0) return reply;
@@ -293,7 +292,6 @@ bool TestClient::log_on(std::uint16_t wanted, std::string_view token, std::strin
 }
 
 // ---- commands
-// ---------------------------------------------------------------------------------------------------
 
 Reply TestClient::tree_disconnect() { return call(wire::TreeDisconnectRequest{}); }
 Reply TestClient::logoff() { return call(wire::LogoffRequest{}); }

@@ -78,7 +78,6 @@ class TestClient {
     ~TestClient();
 
     // -- the usual way
-    // ------------------------------------------------------------------------------------------
     Reply negotiate(std::uint16_t dialect);
     Reply negotiate(const NegotiateOptions& options);
     Reply session_setup(std::string_view token, std::uint64_t session = 0);
@@ -137,7 +136,6 @@ class TestClient {
     bool refused() const { return link_ == nullptr; }
 
     // -- state, for tests to look at and to falsify
-    // -------------------------------------------------------------------
     std::uint16_t dialect{0};
     std::uint16_t cipher{0};
     std::uint16_t signing_algorithm{0};
@@ -160,7 +158,7 @@ class TestClient {
     void file(Message message);
     void file_part(Bytes part, const wire::Header& header, bool encrypted);
     void derive_keys();
-    Reply setup_leg(std::string_view token, std::uint64_t session);
+    Reply setup_leg(std::string_view token, std::uint64_t session, bool renewal);
 
     std::unique_ptr<LinkEnd> link_;
     crypto::PreauthHash connection_hash_;

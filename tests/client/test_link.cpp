@@ -88,6 +88,7 @@ void TestLink::end(const std::string& reason) {
 }
 
 void LinkEnd::send(Message message) {
+    if (closed()) return;  // the loop may be gone
     post_to(*core_->loop, [core = core_, message = std::move(message)]() mutable {
         if (core->link != nullptr) core->link->arrive(std::move(message));
     });
@@ -115,6 +116,7 @@ std::optional<Message> LinkEnd::receive(std::chrono::milliseconds timeout) {
 }
 
 void LinkEnd::close() {
+    if (closed()) return;
     post_to(*core_->loop, [core = core_] {
         if (core->link != nullptr) core->link->peer_closed();
     });

@@ -99,8 +99,6 @@ void TestServer::stop(std::chrono::milliseconds grace) {
     server_->stop(grace);
     workers_.stop();
     for (auto& thread : threads_) thread->stop();
-    server_.reset();
-    loops_.clear();
 }
 
 std::unique_ptr<LinkEnd> TestServer::connect(const std::string& host) {

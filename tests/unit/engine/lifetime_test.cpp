@@ -1,5 +1,5 @@
-// Who ends what: locks that wait, LOGOFF, TREE_DISCONNECT, loss of a connection, the administrator, limits, stop().
-// [MS-SMB2] 3.3.4.2, 3.3.5.6, 3.3.5.8, 3.3.5.10, 3.3.5.14, 3.3.5.16, 3.3.7.1.
+// Who ends what: locks that wait, LOGOFF, TREE_DISCONNECT, loss of a connection, the administrator,
+// limits, stop(). [MS-SMB2] 3.3.4.2, 3.3.5.6, 3.3.5.8, 3.3.5.10, 3.3.5.14, 3.3.5.16, 3.3.7.1.
 #include <chrono>
 
 #include <gtest/gtest.h>
@@ -112,7 +112,9 @@ TEST_F(LockWait, DoesNotHoldUpStop) {
     const auto begun = std::chrono::steady_clock::now();
     server_.stop(std::chrono::seconds(5));
     EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(3));
-    EXPECT_EQ(waiter_.wait(id).status(), NtStatus::CANCELLED);
+    // Granted if the holder's connection went first.
+    const Reply reply = waiter_.wait(id);
+    EXPECT_TRUE(reply.ok() || reply.status() == NtStatus::CANCELLED);
     EXPECT_EQ(server_.share().counters().open_files, 0U);
 }
 
@@ -232,7 +234,8 @@ TEST(Lifetime, LossOfAConnectionCancelsTheBackEnd_3_3_7_1) {
             const Message star = utf16("*");
             list.file_name = star;
             client.send(client.make(list));
-            EXPECT_TRUE(TestServer::eventually([&] { return server.share().counters().stuck_now > 0; }));
+            EXPECT_TRUE(
+                TestServer::eventually([&] { return server.share().counters().stuck_now > 0; }));
         }
         EXPECT_TRUE(server.all_released()) << server.leftovers();
         EXPECT_EQ(server.share().counters().stuck_now, 0U);

@@ -1,4 +1,5 @@
-// Bodies that are cut off or wrong: each gets a status or ends the connection, and the server goes on.  [MS-SMB2] 3.3.5.2.
+// Bodies that are cut off or wrong: each gets a status or ends the connection, and the server goes
+// on.  [MS-SMB2] 3.3.5.2.
 #include <memory>
 
 #include <gtest/gtest.h>
@@ -79,7 +80,8 @@ class Malformed : public ::testing::Test {
         ioctl.input = data;
         add(ioctl);
         ioctl.file_id = file_;
-        for (const std::uint32_t code : {0x000980C8U, 0x000940CFU, 0x001440F2U, 0x00140078U, 0x000900A8U}) {
+        for (const std::uint32_t code :
+             {0x000980C8U, 0x000940CFU, 0x001440F2U, 0x00140078U, 0x000900A8U}) {
             ioctl.ctl_code = code;
             add(ioctl);
         }

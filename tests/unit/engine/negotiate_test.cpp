@@ -54,7 +54,8 @@ TEST(Negotiate, WithoutACommonDialectIsNotSupported_3_3_5_4) {
     TestClient client(server);
     EXPECT_EQ(client.negotiate(0x0210).status(), NtStatus::NOT_SUPPORTED);
     TestClient other(server);
-    EXPECT_EQ(other.negotiate(NegotiateOptions{.dialects = {}}).status(), NtStatus::INVALID_PARAMETER);
+    EXPECT_EQ(other.negotiate(NegotiateOptions{.dialects = {}}).status(),
+              NtStatus::INVALID_PARAMETER);
     TestClient unknown(server);
     EXPECT_EQ(unknown.negotiate(0x0999).status(), NtStatus::NOT_SUPPORTED);
 }
@@ -321,7 +322,8 @@ TEST(ValidateNegotiateInfo, AnswersOrDisconnects_3_3_5_15_12) {
     EXPECT_EQ(answer->dialect, 0x0302);
     EXPECT_EQ(answer->guid, server.config().guid);
     // Whatever of it is changed on the way.
-    for (const std::size_t at : {std::size_t{0}, std::size_t{4}, std::size_t{20}, info.size() - 1}) {
+    for (const std::size_t at :
+         {std::size_t{0}, std::size_t{4}, std::size_t{20}, info.size() - 1}) {
         TestClient attacked(server);
         ASSERT_TRUE(attacked.log_on(0x0302));
         Message changed = validate_info(attacked);

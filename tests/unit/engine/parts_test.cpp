@@ -80,7 +80,7 @@ TEST(SequenceWindow, ChargeTakesARange_3_3_5_2_3) {
     window.grant(8);  // 1 to 8
     EXPECT_FALSE(window.consume(1, 9));
     EXPECT_TRUE(window.consume(3, 2));
-    EXPECT_FALSE(window.consume(1, 3));   // would take 3 again
+    EXPECT_FALSE(window.consume(1, 3));  // would take 3 again
     EXPECT_FALSE(window.consume(4, 2));
     EXPECT_FALSE(window.consume(~std::uint64_t{0}, 0xFFFF));
     EXPECT_TRUE(window.consume(1, 2));
@@ -232,7 +232,8 @@ TEST(InFlight, FromManyThreadsSetsIdleExactlyOnce) {
     }
 }
 
-Detached use_serial(Serial& serial, Loop& loop, int id, Pending<int>& work, std::vector<int>& order) {
+Detached use_serial(Serial& serial, Loop& loop, int id, Pending<int>& work,
+                    std::vector<int>& order) {
     Serial::Acquire waiting(serial, loop);
     Serial::Held held = co_await waiting;
     order.push_back(id);

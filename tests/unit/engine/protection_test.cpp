@@ -1,4 +1,5 @@
-// What must be signed, what must be encrypted, and whose session it is: [MS-SMB2] 3.3.5.2.1, 3.3.5.2.4, 3.3.5.2.9, 3.3.5.2.11.
+// What must be signed, what must be encrypted, and whose session it is:
+// [MS-SMB2] 3.3.5.2.1, 3.3.5.2.4, 3.3.5.2.9, 3.3.5.2.11.
 #include <tuple>
 
 #include <gtest/gtest.h>
@@ -11,7 +12,8 @@ namespace {
 using engine::Encryption;
 
 enum class Kind { plain, with_signature, wrong_signature, encrypted };
-constexpr Kind kinds[] = {Kind::plain, Kind::with_signature, Kind::wrong_signature, Kind::encrypted};
+constexpr Kind kinds[] = {Kind::plain, Kind::with_signature, Kind::wrong_signature,
+                          Kind::encrypted};
 
 Reply send_as(TestClient& client, Kind kind) {
     client.encrypt = kind == Kind::encrypted;
@@ -30,7 +32,8 @@ Reply send_as(TestClient& client, Kind kind) {
     return client.wait(client.send(std::move(request)));
 }
 
-using Parameters = std::tuple<std::uint16_t, bool, Encryption, bool>;  // dialect, signing, encryption, share
+using Parameters =
+    std::tuple<std::uint16_t, bool, Encryption, bool>;  // dialect, signing, encryption, share
 class ProtectionMatrix : public ::testing::TestWithParam<Parameters> {};
 
 TEST_P(ProtectionMatrix, AdmitsWhatTheConfigurationDemands_3_3_5_2) {
@@ -145,10 +148,9 @@ TEST(Protection, BrokenTransformsDisconnect_3_3_5_2_1_1) {
         transform.original_message_size = static_cast<std::uint32_t>(plain.size());
         transform.session_id = client.session_id;
         Message message = wire::to_bytes(transform);
-        EXPECT_TRUE(client.seal->seal(
-            std::span<std::byte, crypto::Aead::transform_size>(message.data(),
-                                                               crypto::Aead::transform_size),
-            MutableBytes(plain)));
+        EXPECT_TRUE(client.seal->seal(std::span<std::byte, crypto::Aead::transform_size>(
+                                          message.data(), crypto::Aead::transform_size),
+                                      MutableBytes(plain)));
         message.insert(message.end(), plain.begin(), plain.end());
         if (at < message.size()) {
             message[at] ^= std::byte{1};
@@ -159,7 +161,8 @@ TEST(Protection, BrokenTransformsDisconnect_3_3_5_2_1_1) {
         return client.disconnected();
     };
     // Signature, nonce, size, flags, session, ciphertext, and a lost byte.
-    for (const std::size_t at : {4U, 20U, 36U, 42U, 44U, 60U, 9999U}) EXPECT_TRUE(corrupted(at)) << at;
+    for (const std::size_t at : {4U, 20U, 36U, 42U, 44U, 60U, 9999U})
+        EXPECT_TRUE(corrupted(at)) << at;
 }
 
 TEST(Protection, SealedBeforeThereIsAKeyDisconnects_3_3_5_2_1_1) {

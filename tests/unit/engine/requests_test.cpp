@@ -1,4 +1,5 @@
-// Sequence numbers, credits, compounds: [MS-SMB2] 3.3.1.1, 3.3.1.2, 3.3.5.2.3, 3.3.5.2.5, 3.3.5.2.7.
+// Sequence numbers, credits, compounds:
+// [MS-SMB2] 3.3.1.1, 3.3.1.2, 3.3.5.2.3, 3.3.5.2.5, 3.3.5.2.7.
 #include <gtest/gtest.h>
 
 #include "client/test_client.h"
@@ -181,7 +182,8 @@ TEST_F(Compound, WithoutAFileBeforeIsRefused_3_3_5_2_7_2) {
     std::vector<Request> requests;
     requests.push_back(client_.make(wire::EchoRequest{}));
     requests.push_back(client_.make(close));
-    EXPECT_EQ(run(std::move(requests), true), (std::vector<NtStatus>{ok, NtStatus::INVALID_PARAMETER}));
+    EXPECT_EQ(run(std::move(requests), true),
+              (std::vector<NtStatus>{ok, NtStatus::INVALID_PARAMETER}));
 }
 
 TEST_F(Compound, LogoffInTheMiddleEndsTheRest_3_3_5_2_7_2) {
@@ -227,10 +229,12 @@ TEST(CompoundForm, TooManyPartsDisconnect_3_3_5_2_7) {
     ASSERT_TRUE(client.log_on());
     const auto echoes = [&](std::size_t count) {
         std::vector<Request> requests;
-        for (std::size_t i = 0; i < count; ++i) requests.push_back(client.make(wire::EchoRequest{}));
+        for (std::size_t i = 0; i < count; ++i)
+            requests.push_back(client.make(wire::EchoRequest{}));
         return client.send_compound(std::move(requests), false);
     };
-    for (const std::uint64_t id : echoes(limits::max_compound_parts)) EXPECT_TRUE(client.wait(id).ok());
+    for (const std::uint64_t id : echoes(limits::max_compound_parts))
+        EXPECT_TRUE(client.wait(id).ok());
     echoes(limits::max_compound_parts + 1);
     EXPECT_TRUE(client.disconnected());
 }
