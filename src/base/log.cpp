@@ -27,9 +27,9 @@ std::array<std::shared_ptr<spdlog::logger>, component_count> loggers;
 
 namespace detail {
 constexpr auto info_level = static_cast<std::uint8_t>(Level::info);
-std::atomic<std::uint8_t> levels[component_count] = {
-    info_level, info_level, info_level, info_level, info_level,
-    info_level, info_level, info_level, info_level};
+std::atomic<std::uint8_t> levels[component_count] = {info_level, info_level, info_level,
+                                                     info_level, info_level, info_level,
+                                                     info_level, info_level, info_level};
 }  // namespace detail
 
 std::string_view component_name(Component component) {
