@@ -167,7 +167,6 @@ void RpcConnection::on_bind(const Pdu& pdu, Work& work) {
         }
         token = std::move(*step);
         header_signing_ = (pdu.header.flags & header_signing) != 0;
-        security_->set_header_signing(header_signing_);
     }
     max_transmit_ = fragment_size(bind->max_receive);
     // [C706] 12.6.3.6: 0 asks for a new group.  Nothing is shared in a group here: handles belong
@@ -202,7 +201,6 @@ void RpcConnection::on_alter_context(const Pdu& pdu, Work& work) {
             return;
         }
         token = std::move(*step);
-        security_->set_header_signing(header_signing_);
     } else if (pdu.auth && !security_->matches(*pdu.auth)) {
         // Only one security context at a time: multiplexing them was not negotiated.
         fault(Fault::access_denied, 0, pdu.header.call_id, work);

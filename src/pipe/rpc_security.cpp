@@ -93,6 +93,11 @@ NtlmProtection::Signature NtlmProtection::sign(Direction& direction, Bytes messa
     return signature;
 }
 
+void NtlmProtection::set_sequence(std::uint32_t sequence) {
+    receive_.sequence = sequence;
+    send_.sequence = sequence;
+}
+
 NtlmProtection::Signature NtlmProtection::protect(MutableBytes signed_part, std::size_t sealed_at,
                                                   std::size_t sealed_size) {
     // [MS-NLMP] 3.4.3: the message goes through the stream before its checksum does, but the
@@ -155,17 +160,25 @@ Result<std::vector<std::byte>> RpcSecurity::step(Bytes token) {
     return std::move(step->token);
 }
 
+// [MS-RPCE] 3.3.1.5.2.2: headers and sec_trailer are signed with the stub.  Deviation: whether or
+// not header signing was negotiated; with NTLM's extended session security, clients do it always
+// (rpcclient, impacket, as they found Windows).
 bool RpcSecurity::open(MutableBytes pdu, std::size_t stub_at, const AuthVerifier& verifier) {
     if (!complete_ || !protection_ || stub_at > verifier.trailer_at) return false;
     const std::size_t stub_size = verifier.trailer_at - stub_at;  // with its padding
-    const std::size_t sealed = seals() ? stub_size : 0;
-    // [MS-RPCE] 2.2.2.3 PFC_SUPPORT_HEADER_SIGN: the signature is over headers and sec_trailer as
-    // well.
-    if (header_signing_) {
-        const auto all = pdu.first(verifier.trailer_at + auth_trailer_size);
-        return protection_->verify(all, stub_at, sealed, verifier.value);
+    if (!sequence_known_ && verifier.value.size() == NtlmProtection::signature_size) {
+        // [MS-SPNG] 3.3.5.1: a mechListMIC used up the sequence number 0 but its key stream began
+        // anew.  SPNEGO does not tell here whether one was exchanged; the first call does.
+        const Bytes sequence = verifier.value.last(4);
+        constexpr std::array<std::byte, 4> one{std::byte{1}};
+        if (type_ == AuthType::spnego &&
+            std::equal(sequence.begin(), sequence.end(), one.begin())) {
+            protection_->set_sequence(1);
+        }
+        sequence_known_ = true;
     }
-    return protection_->verify(pdu.subspan(stub_at, stub_size), 0, sealed, verifier.value);
+    const auto all = pdu.first(verifier.trailer_at + auth_trailer_size);
+    return protection_->verify(all, stub_at, seals() ? stub_size : 0, verifier.value);
 }
 
 void RpcSecurity::seal(std::vector<std::byte>& pdu, std::size_t stub_at) {
@@ -186,10 +199,7 @@ void RpcSecurity::seal(std::vector<std::byte>& pdu, std::size_t stub_at) {
 
     const std::size_t stub_size = trailer_at - stub_at;
     const std::size_t sealed = seals() ? stub_size : 0;
-    const auto signature =
-        header_signing_
-            ? protection_->protect(pdu, stub_at, sealed)
-            : protection_->protect(MutableBytes(pdu).subspan(stub_at, stub_size), 0, sealed);
+    const auto signature = protection_->protect(pdu, stub_at, sealed);
     pdu.insert(pdu.end(), signature.begin(), signature.end());
 }
 

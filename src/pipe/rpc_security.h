@@ -48,6 +48,8 @@ class NtlmProtection {
     bool verify(MutableBytes signed_part, std::size_t sealed_at, std::size_t sealed_size,
                 Bytes signature);
     bool may_seal() const { return may_seal_; }
+    // The sequence numbers of both directions go on from here.
+    void set_sequence(std::uint32_t sequence);
 
   private:
     struct Direction {
@@ -87,7 +89,6 @@ class RpcSecurity {
     // True if requests and answers carry signatures.
     bool protects() const { return level_ > AuthLevel::call; }
     bool seals() const { return level_ == AuthLevel::privacy; }
-    void set_header_signing(bool on) { header_signing_ = on; }
 
     // Checks a request PDU, and decrypts its stub in place.  `pdu` is the whole PDU, `stub_at`
     // where its stub begins.
@@ -103,11 +104,11 @@ class RpcSecurity {
     AuthType type_;
     AuthLevel level_;
     std::uint32_t context_id_;
-    bool header_signing_{false};
     bool complete_{false};
     bool failed_{false};
     auth::Identity identity_;
     std::unique_ptr<NtlmProtection> protection_;
+    bool sequence_known_{false};
 };
 
 }  // namespace smb3d::pipe::rpc
