@@ -63,7 +63,9 @@ def build(preset, jobs, cache=(), targets=()):
     """Configures and builds; prints only what goes wrong."""
     say(f"build {preset} {' '.join(targets)}")
     begin = time.time()
-    code, output = run(["cmake", "--preset", preset, *cache], quiet=True)
+    # The release build is what users build: without precompiled headers, so that a missing include is noticed.
+    precompiled = "OFF" if preset == "release" else "ON"
+    code, output = run(["cmake", "--preset", preset, f"-DSMB3D_PCH={precompiled}", *cache], quiet=True)
     if code == 0:
         command = ["cmake", "--build", "--preset", preset, "-j", str(jobs)]
         if targets:
