@@ -197,7 +197,9 @@ void Connection::cancel_request(const wire::Header& header) {
     }
     for (RequestChain* chain = chains_; chain != nullptr; chain = chain->next) {
         Call* call = chain->current();
-        if (call != nullptr && call->header.message_id == header.message_id) {
+        // CANCEL carries the message id of what it cancels: it must not find itself.
+        if (call != nullptr && call->header.command != wire::Command::cancel &&
+            call->header.message_id == header.message_id) {
             call->cancellation.request();
             return;
         }
