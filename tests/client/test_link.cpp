@@ -1,8 +1,25 @@
 #include "client/test_link.h"
 
+#include <cerrno>
 #include <cstring>
 
+#include <time.h>
+
 namespace smb3d::test {
+
+bool Arrivals::take(std::chrono::milliseconds timeout) {
+    ::timespec until{};
+    ::clock_gettime(CLOCK_REALTIME, &until);
+    const auto nanoseconds =
+        std::chrono::nanoseconds(until.tv_nsec) + std::chrono::nanoseconds(timeout);
+    until.tv_sec += nanoseconds / std::chrono::seconds(1);
+    until.tv_nsec = (nanoseconds % std::chrono::seconds(1)).count();
+    int result = 0;
+    do {
+        result = ::sem_timedwait(&semaphore_, &until);
+    } while (result != 0 && errno == EINTR);
+    return result == 0;
+}
 
 TestLink::TestLink(std::shared_ptr<LinkCore> core, transport::Address peer)
     : core_(std::move(core)), peer_(std::move(peer)) {
@@ -27,7 +44,7 @@ void TestLink::send(BufferChain&& message) {
     }
     if (core_->queued.fetch_add(flat.size()) + flat.size() > high_water) above_high_water_ = true;
     core_->to_client.lock()->messages.push_back(std::move(flat));
-    core_->arrived.release();
+    core_->arrived.add();
 }
 
 void TestLink::resume_receive() {
@@ -83,7 +100,7 @@ void TestLink::end(const std::string& reason) {
         to_client->closed = true;
         to_client->reason = reason;
     }
-    core_->arrived.release();
+    core_->arrived.add();
     events_->on_closed(reason);
 }
 
@@ -95,12 +112,12 @@ void LinkEnd::send(Message message) {
 }
 
 std::optional<Message> LinkEnd::receive(std::chrono::milliseconds timeout) {
-    if (!core_->arrived.try_acquire_for(timeout)) return std::nullopt;
+    if (!core_->arrived.take(timeout)) return std::nullopt;
     std::optional<Message> message;
     {
         auto to_client = core_->to_client.lock();
         if (to_client->messages.empty()) {
-            core_->arrived.release();  // the end is told every time
+            core_->arrived.add();  // the end is told every time
             return std::nullopt;
         }
         message = std::move(to_client->messages.front());

@@ -12,9 +12,10 @@
 #include <deque>
 #include <memory>
 #include <optional>
-#include <semaphore>
 #include <string>
 #include <vector>
+
+#include <semaphore.h>
 
 #include "base/guarded.h"
 #include "smb3d/transport.h"
@@ -24,6 +25,22 @@ namespace smb3d::test {
 using Message = std::vector<std::byte>;
 
 class TestLink;
+
+// A counting semaphore.  Not std::counting_semaphore: that of libstdc++ 12 loses wake-ups (its bug
+// 104928).
+class Arrivals {
+  public:
+    Arrivals() { ::sem_init(&semaphore_, 0, 0); }
+    Arrivals(const Arrivals&) = delete;
+    Arrivals& operator=(const Arrivals&) = delete;
+    ~Arrivals() { ::sem_destroy(&semaphore_); }
+    void add() { ::sem_post(&semaphore_); }
+    // False if none came in time.
+    bool take(std::chrono::milliseconds timeout);
+
+  private:
+    ::sem_t semaphore_{};
+};
 
 // What both ends share.
 struct LinkCore {
@@ -35,8 +52,8 @@ struct LinkCore {
     Loop* loop{nullptr};
     TestLink* link{nullptr};  // the loop's thread only
     Guarded<ToClient, Rank::leaf> to_client;
-    std::counting_semaphore<> arrived{0};  // one for every message, and one for the end
-    std::atomic<std::size_t> queued{0};    // bytes sent and not yet received by the test
+    Arrivals arrived;                    // one for every message, and one for the end
+    std::atomic<std::size_t> queued{0};  // bytes sent and not yet received by the test
 };
 
 class TestLink final : public transport::Link {

@@ -131,7 +131,7 @@ TEST(SequenceWindow, EqualsASetOfIds) {
         return (state >> 33) % below;
     };
     for (int i = 0; i < 20'000; ++i) {
-        const std::uint64_t from = high > 40 ? high - 40 : 0;
+        const std::uint64_t from = high > 70 ? high - 70 : 0;
         const std::uint64_t id = from + draw(high - from + 2);
         const auto charge = static_cast<std::uint16_t>(1 + draw(3));
         bool expected = true;
