@@ -70,6 +70,7 @@ def build(preset, jobs, cache=(), targets=()):
         command = ["cmake", "--build", "--preset", preset, "-j", str(jobs)]
         if targets:
             command += ["--target", *targets]
+        command += ["--", "-k", "0"]  # all that is wrong, not only the first
         code, output = run(command, quiet=True)
     if code != 0:
         at = output.find("FAILED:")

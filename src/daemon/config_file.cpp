@@ -384,9 +384,9 @@ LoadedConfig Loader::finish() {
     loaded.state_dir = guessed_.contains("state_dir") ? guessed_["state_dir"] : config->state_dir;
     loaded.runtime_dir =
         guessed_.contains("runtime_dir") ? guessed_["runtime_dir"] : config->runtime_dir;
-    std::stable_sort(errors_.begin(), errors_.end(), [](const auto& a, const auto& b) {
-        return std::tie(a.place.file, a.place.line, a.place.column) <
-               std::tie(b.place.file, b.place.line, b.place.column);
+    std::sort(errors_.begin(), errors_.end(), [](const auto& a, const auto& b) {
+        return std::tie(a.place.file, a.place.line, a.place.column, a.message) <
+               std::tie(b.place.file, b.place.line, b.place.column, b.message);
     });
     loaded.errors = std::move(errors_);
     if (loaded.errors.empty()) loaded.config = std::move(config);
