@@ -33,7 +33,6 @@ std::uint32_t hash_of(std::string_view folded) {
 }  // namespace
 
 // ---- NameTable
-// --------------------------------------------------------------------------------------------------
 
 std::string_view NameTable::name_at(std::uint32_t where) const {
     const std::size_t at = where - 2;
@@ -97,7 +96,6 @@ void NameTable::rebuild() {
 }
 
 // ---- DirCache
-// ---------------------------------------------------------------------------------------------------
 
 DirCache::Directory* DirCache::Shard::find(const DirKey& key) {
     const auto found = index.find(key);

@@ -87,7 +87,6 @@ Result<PosixShare::Named> PosixShare::find_named(const std::string& path, vfs::F
 }
 
 // ---- remove
-// -------------------------------------------------------------------------------------------------------
 
 void PosixShare::remove(const vfs::OpContext& context, const std::string& path, vfs::FileId id,
                         vfs::Done<void> done) {
@@ -116,7 +115,6 @@ Result<void> PosixShare::remove_blocking(const vfs::OpContext& context, const st
 }
 
 // ---- rename
-// -------------------------------------------------------------------------------------------------------
 
 void PosixShare::rename(const vfs::OpContext& context, const vfs::RenameRequest& request,
                         vfs::Done<std::string> done) {
@@ -200,7 +198,6 @@ Result<void> PosixShare::replace_entry(Named& from, Parent& to, const std::strin
 }
 
 // ---- link
-// ---------------------------------------------------------------------------------------------------------
 
 void PosixShare::link(const vfs::OpContext& context, vfs::File& file,
                       const vfs::RenameRequest& request, vfs::Done<void> done) {

@@ -223,7 +223,6 @@ Result<OpenReply> PosixShare::finish_open(Opened&& opened, std::string path_on_d
 }
 
 // ---- creation
-// -----------------------------------------------------------------------------------------------------
 
 // nullopt: somebody else was faster.
 std::optional<Result<OpenReply>> PosixShare::create_new(Parent& parent, std::string_view leaf,

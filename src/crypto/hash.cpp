@@ -120,7 +120,7 @@ Result<Digest16> hmac_md5(Bytes key, Bytes data) {
     return hmac_md5(key, std::span<const Bytes>(&data, 1));
 }
 
-// ---- RC4 ---------------------------------------------------------------
+// ---- RC4
 
 struct Rc4::State {
     CipherContext context;
@@ -167,7 +167,7 @@ Result<void> rc4(Bytes key, MutableBytes data) {
     return stream->apply(data);
 }
 
-// ---- CRC-32 ---------------------------------------------------------------
+// ---- CRC-32
 
 namespace {
 

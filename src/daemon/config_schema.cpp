@@ -13,7 +13,6 @@ namespace {
 using std::string_view;
 
 // -- choices: the names of an enumeration, in one place for checking and storing
-// -------------------------------
 template <class E>
 struct Named {
     string_view name;
@@ -72,7 +71,6 @@ constexpr auto symlink_names = names_of(symlink_rules);
 constexpr auto level_names = names_of(levels);
 
 // -- storing: the value has been checked against the row, so that a lookup always finds its name
-// ---------------
 template <class E, std::size_t n>
 void pick(E& to, const Named<E> (&table)[n], string_view name) {
     for (const auto& entry : table) {
@@ -119,7 +117,6 @@ void put_option(const Slot& slot, const Value& value) {
 }
 
 // -- the rows
-// ----------------------------------------------------------------------------------------------------
 constexpr std::span<const string_view> none{};
 constexpr std::int64_t kib = 1024;
 constexpr std::int64_t mib = 1024 * kib;

@@ -64,8 +64,7 @@ Verification verify_session(Call& call, const CommandRow& row) {
         // An unfinished logon admits nothing but its SESSION_SETUP.
         if (!wanted) return {};
         // 3.3.5.2.7.2: what relates to a request without a session is itself malformed.
-        related.session_failure =
-            call.related ? NtStatus::USER_SESSION_DELETED : NtStatus::INVALID_PARAMETER;
+        related.session_failure = NtStatus::INVALID_PARAMETER;
         return Verification::refuse(NtStatus::USER_SESSION_DELETED);
     }
     call.session = channel->session;
@@ -87,8 +86,7 @@ Verification verify_session(Call& call, const CommandRow& row) {
         call.session.reset();
         call.signer.reset();
         if (!wanted) return {};
-        related.session_failure =
-            call.related ? NtStatus::USER_SESSION_DELETED : NtStatus::INVALID_PARAMETER;
+        related.session_failure = NtStatus::INVALID_PARAMETER;
         return Verification::refuse(NtStatus::USER_SESSION_DELETED);
     }
     if (state == SessionState::expired && !row.while_expired) {

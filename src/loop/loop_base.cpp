@@ -57,7 +57,6 @@ WorkerPool& LoopBase::pool() {
 }
 
 // -- the turn
-// ----------------------------------------------------------------------------------------------
 
 void LoopBase::run() {
     assert(!running());
@@ -126,7 +125,6 @@ void LoopBase::on_heartbeat(Timer* timer) {
 }
 
 // -- posts and wake-up
-// -------------------------------------------------------------------------------------
 
 void LoopBase::post(Work& work) {
     if (posts_.push(work)) wake();
@@ -157,7 +155,6 @@ bool LoopBase::may_sleep() {
 void LoopBase::awake() { sleeping_.store(false, std::memory_order_relaxed); }
 
 // -- timers
-// ------------------------------------------------------------------------------------------------
 
 void LoopBase::arm(Timer& timer, std::chrono::nanoseconds after) {
     assert(in_loop_thread() && timer.fire != nullptr);
@@ -166,7 +163,6 @@ void LoopBase::arm(Timer& timer, std::chrono::nanoseconds after) {
 }
 
 // -- operations
-// --------------------------------------------------------------------------------------------
 
 OpState& LoopBase::reset(IoOp& op, OpKind kind, int fd) {
     assert(op.done != nullptr);
@@ -238,7 +234,6 @@ void LoopBase::poll(IoOp& op, int fd, std::uint32_t events) {
 }
 
 // -- threads
-// -----------------------------------------------------------------------------------------------
 
 void set_up_thread(const std::string& name) {
     ::pthread_setname_np(::pthread_self(), name.substr(0, 15).c_str());

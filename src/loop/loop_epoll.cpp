@@ -112,7 +112,6 @@ void EpollLoop::file_write(IoOp& op, int fd, std::span<const ::iovec>, std::uint
 void EpollLoop::file_sync(IoOp& op, int fd, bool) { not_supported(op, OpKind::file_sync, fd); }
 
 // -- starting and cancelling
-// -------------------------------------------------------------------------------
 
 void EpollLoop::begin(IoOp& op) {
     OpState& state = state_of(op);
@@ -191,7 +190,6 @@ void EpollLoop::wait_ready(IoOp& op, OpState& state) {
 }
 
 // -- interest
-// ----------------------------------------------------------------------------------------------
 
 std::uint32_t EpollLoop::interest(const Descriptor& descriptor) {
     std::uint32_t events = 0;
@@ -249,7 +247,6 @@ void EpollLoop::refuse(int fd, int error) {
 }
 
 // -- the turn
-// ----------------------------------------------------------------------------------------------
 
 void EpollLoop::run_attempts() {
     OpList batch;
@@ -307,7 +304,6 @@ void EpollLoop::attempt_slot(int fd, IoOp* op, bool out) {
 }
 
 // -- attempts
-// ----------------------------------------------------------------------------------------------
 
 bool EpollLoop::attempt(IoOp& op, OpState& state, int& result) {
     switch (state.kind) {

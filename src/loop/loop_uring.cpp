@@ -86,7 +86,6 @@ class UringLoop final : public LoopBase {
 };
 
 // -- starting
-// ----------------------------------------------------------------------------------------------
 
 void UringLoop::file_read(IoOp& op, int fd, std::span<const ::iovec> into, std::uint64_t offset) {
     assert(in_loop_thread());
@@ -188,7 +187,6 @@ void UringLoop::prepare(::io_uring_sqe* sqe, IoOp& op, OpState& state) {
 }
 
 // -- cancelling
-// --------------------------------------------------------------------------------------------
 
 void UringLoop::cancel(IoOp& op) {
     assert(in_loop_thread());
@@ -209,7 +207,6 @@ bool UringLoop::submit_cancel(const IoOp& op) {
 }
 
 // -- the turn
-// ----------------------------------------------------------------------------------------------
 
 bool UringLoop::prepare_run() {
     // A ring can be enabled once: a second run() on the same thread finds it so.
@@ -291,7 +288,6 @@ void UringLoop::reap() {
 }
 
 // -- completing
-// --------------------------------------------------------------------------------------------
 
 void UringLoop::complete(const Completion& completion) {
     if (completion.data == data_ignored) return;

@@ -54,7 +54,6 @@ Hostility Hostility::everything(std::uint64_t seed) {
 }
 
 // ---- nodes
-// --------------------------------------------------------------------------------------------------------
 
 vfs::FileStat MemoryShare::Node::stat() const {
     vfs::FileStat out;
@@ -112,7 +111,6 @@ MemoryShare::Place::Children::iterator MemoryShare::Place::lookup(Node& director
 }
 
 // ---- hostility
-// ----------------------------------------------------------------------------------------------------
 
 MemoryShare::MemoryShare(Hostility hostility, MemoryOptions options)
     : options_(std::move(options)), tree_(std::make_unique<Guarded<Tree, Rank::leaf>>()) {
@@ -231,7 +229,6 @@ MemoryCounters MemoryShare::counters() const {
 }
 
 // ---- paths
-// --------------------------------------------------------------------------------------------------------
 
 Result<std::vector<std::string>> MemoryShare::components(const std::string& path) {
     std::vector<std::string> out;
@@ -272,7 +269,6 @@ Result<MemoryShare::Place> MemoryShare::find(Tree& tree, const std::string& path
 }
 
 // ---- operations of the share
-// --------------------------------------------------------------------------------------
 
 void MemoryShare::open(const vfs::OpContext& context, const vfs::OpenRequest& request,
                        vfs::Done<vfs::OpenReply> done) {

@@ -90,7 +90,6 @@ void SocketLink::on_wake_up() {
 }
 
 // -- closing
-// -----------------------------------------------------------------------------------------------
 
 void SocketLink::close(const std::string& reason, bool flush) {
     assert(loop_.in_loop_thread());

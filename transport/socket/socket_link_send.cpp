@@ -123,7 +123,6 @@ void SocketLink::drop_queue() {
 }
 
 // -- a peer that takes nothing
-// -----------------------------------------------------------------------------
 
 // Grows while the peer takes data; within one long send only TCP itself knows.
 std::uint64_t SocketLink::progress() const {

@@ -6,7 +6,6 @@
 namespace smb3d::test::blog {
 
 // ---- pre-authentication integrity
-// -------------------------------------------------------------------------
 inline constexpr const char* negotiate_request =
     "FE534D4240000100000000000000800000000000000000000100000000000000FFFE000000000000"
     "00000000000000000000000000000000000000000000000024000500000000003F000000ECD86F32"
@@ -75,7 +74,6 @@ inline constexpr const char* preauth_session_key = "270E1BA896585EEB7AF3472D3B4C
 inline constexpr const char* preauth_signing_key = "73fe7a9a77bef0bde49c650d8ccb5f76";
 
 // ---- SMB 3.0, AES-128-CCM
-// ---------------------------------------------------------------------------------
 inline constexpr const char* session_key_300 = "B4546771B515F766A86735532DD6C4F0";
 inline constexpr const char* client_to_server_300 = "261b72350558f2e9dcf613070383edbf";
 inline constexpr const char* server_to_client_300 = "8fe2b57ec34d2db5b1a9727f526bbdb5";
@@ -104,7 +102,6 @@ inline constexpr const char* write_response_300 =
     "11000000170000000000000000000000";
 
 // ---- SMB 3.1.1, AES-128-GCM
-// -------------------------------------------------------------------------------
 inline constexpr const char* session_key_311 = "419FDDF34C1E001909D362AE7FB6AF79";
 inline constexpr const char* preauth_311 =
     "B23F3CBFD69487D9832B79B1594A367CDD950909B774C3A4C412B4FCEA9EDDDBA7DB256BA2EA30E9"

@@ -89,7 +89,6 @@ TEST_F(PosixShareTest, DotFilesAreHidden) {
 }
 
 // ---- user.DOSATTRIB
-// -----------------------------------------------------------------------------------------------
 
 class DosAttribOnDisk : public PosixShareTest {
   protected:
@@ -179,7 +178,6 @@ TEST_F(DosAttribOnDisk, IsNotWrittenWithoutNeed) {
 }
 
 // ---- special files
-// ------------------------------------------------------------------------------------------------
 
 TEST_F(PosixShareTest, SpecialFilesCanBeSeenAndRemovedOnly) {
     ASSERT_EQ(::mkfifo(on_disk("fifo").c_str(), 0666), 0);
@@ -223,7 +221,6 @@ TEST_F(PosixShareTest, ReadOnlyShare) {
 }
 
 // ---- space
-// --------------------------------------------------------------------------------------------------------
 
 TEST_F(PosixShareTest, SparseFilesHaveHoles) {
     auto file = ops().create("f");
