@@ -55,6 +55,12 @@ bool SimClient::connect() {
 bool SimClient::noted(const Reply& reply) {
     if (reply.bad_signature) complain("a response with a wrong signature");
     if (reply.lost) {
+        if (!stop_expected_ && client_->encrypt && client_->disconnected()) {
+            // An administrator ended the session while the request was on its way: a sealed message
+            // of a session that is gone cannot be read, and ends the connection.
+            drop_connection();
+            return false;
+        }
         if (!stop_expected_) complain("a request was not answered");
         over_ = true;
         return false;
@@ -342,6 +348,7 @@ void SimClient::reconnect_tree() {
 void SimClient::renew_session() {
     handles_.clear();
     if (!noted(client_->logoff())) return;
+    client_->encrypt = false;  // the keys went with the session
     if (!noted(client_->session_setup("sim")) || client_ == nullptr ||
         !noted(client_->tree_connect("data"))) {
         drop_connection();
