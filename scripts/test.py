@@ -4,8 +4,8 @@
     scripts/test.py [--jobs N] [PART ...]
 
 Parts, in this order: tidy unit asan tsan fuzz interop, or "all"; without any: tidy unit interop.
-Each prints its runner's own closing lines; the last line is "N passed, N failed, N skipped" over all.  Exit code 1 on any failure.  `./run test` installs
-what is needed and comes here.
+Each prints its runner's own closing lines; the last line is "N passed, N failed, N skipped" over all.
+Exit code 1 on any failure.  `./run test` installs what is needed and comes here.
 """
 import argparse
 import glob
