@@ -132,6 +132,8 @@ class TestClient {
     std::optional<Message> receive_message();
     // Waits for the end of the connection; false if it does not come.
     bool disconnected();
+    // The server has closed it; what it sent before may still be unread.
+    bool ended() const { return link_->closed(); }
     void disconnect() { link_->close(); }
     bool refused() const { return link_ == nullptr; }
 

@@ -26,8 +26,8 @@ using Message = std::vector<std::byte>;
 
 class TestLink;
 
-// A counting semaphore.  Not std::counting_semaphore: that of libstdc++ 12 loses wake-ups (its bug
-// 104928).
+// A counting semaphore.  Not std::counting_semaphore: try_acquire_for of libstdc++ 12 may sleep
+// although there is something to take (its bug 104928).
 class Arrivals {
   public:
     Arrivals() { ::sem_init(&semaphore_, 0, 0); }

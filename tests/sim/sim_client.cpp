@@ -61,7 +61,14 @@ bool SimClient::noted(const Reply& reply) {
             drop_connection();
             return false;
         }
-        if (!stop_expected_) complain("a request was not answered");
+        if (administrator_expected_ && client_->ended()) {
+            drop_connection();
+            return false;
+        }
+        if (!stop_expected_) {
+            complain(fmt::format("{} was not answered, the connection {}", operation_,
+                                 client_->ended() ? "has ended" : "stands"));
+        }
         over_ = true;
         return false;
     }
@@ -134,6 +141,7 @@ Message SimClient::some_data() {
 }
 
 void SimClient::open_own() {
+    operation_ = "open_own";
     if (handles_.size() > 8) return close_one();
     std::string name;
     if (!model_.empty() && !chance_.one_in(3)) {
@@ -155,6 +163,7 @@ void SimClient::open_own() {
 }
 
 void SimClient::open_shared() {
+    operation_ = "open_shared";
     if (handles_.size() > 8) return close_one();
     CreateOptions options;
     options.disposition = static_cast<wire::CreateDisposition>(chance_.below(6));
@@ -166,6 +175,7 @@ void SimClient::open_shared() {
 }
 
 void SimClient::write_some() {
+    operation_ = "write_some";
     const Handle* handle = some_handle();
     if (handle == nullptr) return open_own();
     const std::string name = handle->name;
@@ -207,6 +217,7 @@ void SimClient::check_read(const Handle& handle, std::uint64_t offset, std::uint
 }
 
 void SimClient::read_some() {
+    operation_ = "read_some";
     const Handle* chosen = some_handle();
     if (chosen == nullptr) return open_own();
     const Handle handle = *chosen;
@@ -218,6 +229,7 @@ void SimClient::read_some() {
 }
 
 void SimClient::close_one() {
+    operation_ = "close_one";
     if (handles_.empty()) return;
     const std::size_t which = chance_.below(handles_.size());
     const wire::FileId id = handles_[which].id;
@@ -226,6 +238,7 @@ void SimClient::close_one() {
 }
 
 void SimClient::rename_one() {
+    operation_ = "rename_one";
     Handle* handle = some_handle();
     if (handle == nullptr) return;
     if (!handle->own) {
@@ -246,6 +259,7 @@ void SimClient::rename_one() {
 }
 
 void SimClient::remove_one() {
+    operation_ = "remove_one";
     const Handle* handle = some_handle();
     if (handle == nullptr) return;
     forget(handle->name);
@@ -253,6 +267,7 @@ void SimClient::remove_one() {
 }
 
 void SimClient::list_some() {
+    operation_ = "list_some";
     const Reply root = client_->create("", {.access = 0x81,
                                             .disposition = wire::CreateDisposition::open,
                                             .options = wire::create_options::directory_file});
@@ -266,6 +281,7 @@ void SimClient::list_some() {
 }
 
 void SimClient::lock_one() {
+    operation_ = "lock_one";
     const Handle* handle = some_handle();
     if (handle == nullptr) return;
     // Beyond what is read and written, so that no I/O of the model is refused.
@@ -278,6 +294,7 @@ void SimClient::lock_one() {
 }
 
 void SimClient::wait_for_lock() {
+    operation_ = "wait_for_lock";
     const Handle* handle = some_handle();
     if (handle == nullptr) return;
     wire::LockRequest request;
@@ -293,6 +310,7 @@ void SimClient::wait_for_lock() {
 
 // Many at once, some cancelled; the answers in whatever order.  FLUSH may be stuck until cancelled.
 void SimClient::burst() {
+    operation_ = "burst";
     const Handle* chosen = some_handle();
     if (chosen == nullptr) return;
     const Handle handle = *chosen;
@@ -316,6 +334,7 @@ void SimClient::burst() {
 }
 
 void SimClient::compound() {
+    operation_ = "compound";
     const Message name = utf16(shared_name());
     wire::CreateRequest create;
     create.desired_access = 0x0013019F;
@@ -340,12 +359,14 @@ void SimClient::compound() {
 }
 
 void SimClient::reconnect_tree() {
+    operation_ = "reconnect_tree";
     handles_.clear();
     if (!noted(client_->tree_disconnect())) return;
     if (!noted(client_->tree_connect("data"))) drop_connection();
 }
 
 void SimClient::renew_session() {
+    operation_ = "renew_session";
     handles_.clear();
     if (!noted(client_->logoff())) return;
     client_->encrypt = false;  // the keys went with the session

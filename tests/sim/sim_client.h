@@ -44,8 +44,11 @@ class SimClient {
     // The first thing that was wrong; empty if nothing was.
     const std::string& complaint() const { return complaint_; }
     std::uint64_t succeeded() const { return succeeded_; }
-    // The server may end connections and answer nothing: it is being stopped.
+    // The server may end connections and refuse new ones: it is being stopped.
     void expect_stop() { stop_expected_ = true; }
+    // An administrator ends sessions: what is sealed for one that is gone ends the connection
+    // (3.3.5.2.1.1).
+    void expect_administrator() { administrator_expected_ = true; }
 
   private:
     struct Handle {
@@ -91,6 +94,8 @@ class SimClient {
     unsigned names_{0};
     std::uint64_t succeeded_{0};
     bool stop_expected_{false};
+    bool administrator_expected_{false};
+    const char* operation_{""};
     bool over_{false};
     std::string complaint_;
 };

@@ -79,6 +79,7 @@ void simulate(std::uint64_t seed, const Shape& shape) {
     for (unsigned i = 0; i < shape.clients; ++i) {
         clients.push_back(std::make_unique<SimClient>(server, i, seed));
         if (shape.stop_under_load) clients.back()->expect_stop();
+        if (shape.administrator) clients.back()->expect_administrator();
     }
     for (auto& client : clients) {
         threads.emplace_back([&client, &shape] { client->run(shape.operations); });
