@@ -86,6 +86,8 @@ struct SharePolicy {
     std::vector<std::string> read_only_users;
     std::map<std::string, std::uint32_t> group_ids;
     std::uint32_t max_connections{0};  // 0: no limit
+    // persistent handles are granted ([MS-SMB2] 3.3.1.6 Share.IsCA)
+    bool continuous_availability{false};
 };
 
 struct ServerConfig {
@@ -111,6 +113,10 @@ struct ServerConfig {
     std::uint32_t idle_session_minutes{0};     // 0: never
     std::uint32_t max_sessions{32768};
     std::uint32_t max_open_files{262144};
+    // There is a store for persistent handles.
+    bool persistent_handles{false};
+    std::uint32_t durable_timeout_ms{60'000};  // if the client asks for none
+    std::uint32_t max_disconnected_opens{65536};
     // key: fold_name(name); IPC$ included
     std::map<std::string, std::shared_ptr<const SharePolicy>> shares;
 };

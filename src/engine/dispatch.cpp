@@ -7,6 +7,7 @@
 #include "engine/cmd/handlers.h"
 #include "engine/connection.h"
 #include "engine/request_chain.h"
+#include "engine/server_impl.h"
 
 namespace smb3d::engine {
 
@@ -58,6 +59,10 @@ NtStatus resolve_open(Call& call, wire::FileId id) {
         call.open.release();
         related.has_file = false;
         return NtStatus::FILE_CLOSED;
+    }
+    // 3.3.5.2.. most commands: the client has the answer to its CREATE, so that it is no replay.
+    if (call.open->replay_eligible.load(std::memory_order_relaxed) && !call.open->is_persistent()) {
+        call.server().durable.table.not_replayable(*call.open);
     }
     related.file_persistent = id.persistent_id;
     related.file_volatile = id.volatile_id;

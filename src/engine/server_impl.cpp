@@ -22,8 +22,9 @@ struct FunctionWork : Work {
 };
 
 // A session's end that runs by itself; `server` waits for it before it goes.
-Detached run_session_end(ServerImpl& server, std::shared_ptr<Session> session, Loop& loop) {
-    Task<bool> release = release_session(server, std::move(session), loop);
+Detached run_session_end(ServerImpl& server, std::shared_ptr<Session> session, Loop& loop,
+                         Preserve preserve) {
+    Task<bool> release = release_session(server, std::move(session), loop, preserve);
     co_await release;
     server.work_ended();
 }
@@ -61,7 +62,10 @@ std::unique_ptr<Server> Server::create(std::vector<Loop*> loops,
 
 ServerImpl::ServerImpl(std::vector<Loop*> loops, std::shared_ptr<const ServerConfig> config,
                        std::shared_ptr<const auth::Authority> authority)
-    : loops_(std::move(loops)), config_(config), started_at_(filetime_now()) {
+    : durable(*this, *loops.front()),
+      loops_(std::move(loops)),
+      config_(config),
+      started_at_(filetime_now()) {
     assert(!loops_.empty());
     std::size_t highest = 0;
     for (const Loop* loop : loops_) highest = std::max<std::size_t>(highest, loop->index());
@@ -165,7 +169,7 @@ void ServerImpl::post_to_connection(std::uint64_t connection_id,
 // ---- sessions, trees, opens
 
 void ServerImpl::end_session_on(const std::shared_ptr<Session>& session, Loop& loop,
-                                std::uint64_t except_connection) {
+                                std::uint64_t except_connection, Preserve preserve) {
     if (!session_table.remove(session->id)) return;
     std::vector<Channel> channels;
     {
@@ -183,7 +187,7 @@ void ServerImpl::end_session_on(const std::shared_ptr<Session>& session, Loop& l
         });
     }
     work_began();
-    run_session_end(*this, session, loop);
+    run_session_end(*this, session, loop, preserve);
 }
 
 void ServerImpl::end_idle_sessions() {
@@ -267,6 +271,7 @@ std::vector<std::string> ServerImpl::reconfigure(std::shared_ptr<const ServerCon
             });
         }
     }
+    end_waiting_of_gone_shares(*config);
     return report;
 }
 
@@ -358,9 +363,11 @@ std::vector<OpenInfo> ServerImpl::opens() {
                 info.locks = open->fsa->file().lock_count(*open->fsa);
             }
             info.since = open->opened_at;
+            info.durable = open->durability.lock()->kind();
             list.push_back(std::move(info));
         }
     }
+    add_waiting(list);
     return list;
 }
 
@@ -400,7 +407,8 @@ bool ServerImpl::end_session(std::uint64_t id) {
     const std::shared_ptr<Session> session = session_table.find(id);
     if (!session) return false;
     Loop& loop = *loops_.front();
-    run_on(loop, [&] { end_session_on(session, loop, 0); });
+    // [MS-SMB2] 3.3.4.12: what the administrator ends does not come back.
+    run_on(loop, [&] { end_session_on(session, loop, 0, Preserve::no); });
     return true;
 }
 
@@ -429,7 +437,7 @@ bool ServerImpl::close_open(std::uint64_t id) {
         run_on(loop, [&] { run_close_open(*this, found, loop); });
         return true;
     }
-    return false;
+    return close_waiting(id);
 }
 
 void ServerImpl::stop(std::chrono::milliseconds grace) {
@@ -450,7 +458,17 @@ void ServerImpl::stop(std::chrono::milliseconds grace) {
     }
     const auto deadline = std::chrono::steady_clock::now() + grace;
     bool cut = false;
-    while (work_.load(std::memory_order_acquire) != 0) {
+    bool released = false;
+    while (true) {
+        if (work_.load(std::memory_order_acquire) == 0) {
+            if (std::exchange(released, true)) break;
+            // Only now nothing is parked any more.
+            run_on(*loops_.front(), [this] {
+                durable.stop();
+                end_waiting();
+            });
+            continue;
+        }
         if (!cut && std::chrono::steady_clock::now() > deadline) {
             cut = true;
             log::warn(component,

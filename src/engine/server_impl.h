@@ -14,6 +14,7 @@
 
 #include "base/guarded.h"
 #include "engine/connection.h"
+#include "engine/durable_keeper.h"
 #include "engine/server.h"
 #include "engine/session.h"
 #include "fsa/file_table.h"
@@ -37,6 +38,9 @@ struct LoopState {
     std::atomic<std::uint64_t> bytes_written{0};
 };
 
+// What becomes of the durable opens of a session that ends: [MS-SMB2] 3.3.7.1.
+enum class Preserve : bool { no, yes };
+
 class ServerImpl final : public Server {
   public:
     ServerImpl(std::vector<Loop*> loops, std::shared_ptr<const ServerConfig> config,
@@ -56,11 +60,14 @@ class ServerImpl final : public Server {
     bool end_session(std::uint64_t id) override;
     bool close_open(std::uint64_t id) override;
     std::size_t end_user(const std::string& user) override;
+    void use_store(std::shared_ptr<durable::Store> store) override;
+    RestoreReport restore() override;
     void stop(std::chrono::milliseconds grace) override;
 
     // -- for the engine
     SessionTable session_table;
     fsa::FileTable files;
+    DurableKeeper durable;
 
     LoopState& local(const Loop& loop) { return *locals_[loop.index()]; }
     // The message runs on the connection's loop, with null if the connection is gone: a normal
@@ -73,7 +80,7 @@ class ServerImpl final : public Server {
     // Takes a session out of the table and releases all it holds, with `loop` for the I/O; nothing
     // happens if another did so.
     void end_session_on(const std::shared_ptr<Session>& session, Loop& loop,
-                        std::uint64_t except_connection);
+                        std::uint64_t except_connection, Preserve preserve = Preserve::yes);
 
     std::uint64_t next_persistent_id() {
         return next_persistent_id_.fetch_add(1, std::memory_order_relaxed);
@@ -114,6 +121,11 @@ class ServerImpl final : public Server {
     std::atomic<std::size_t> tree_count_{0};
     std::atomic<std::size_t> work_{0};
     std::atomic<bool> stopping_{false};
+    // server_durable.cpp
+    bool close_waiting(std::uint64_t id);
+    void add_waiting(std::vector<OpenInfo>& list);
+    void end_waiting();
+    void end_waiting_of_gone_shares(const ServerConfig& config);
     // Ends sessions that nobody has used for long; on the first loop.
     void end_idle_sessions();
     struct OwnedTimer : Timer {
@@ -126,11 +138,21 @@ void post_function(Loop& loop, std::move_only_function<void()> function);
 
 // Ends everything the session holds: cancels its requests, closes its opens, forgets its trees.
 // `loop`: the current one.
-Task<bool> release_session(ServerImpl& server, std::shared_ptr<Session> session, Loop& loop);
+Task<bool> release_session(ServerImpl& server, std::shared_ptr<Session> session, Loop& loop,
+                           Preserve preserve);
 
 // Takes an open out of use: no new operation begins, those under way end (waiting ones are
 // cancelled), then file, locks and share modes are released and a pending deletion is done.  False
 // if somebody else is closing it.
 Task<Result<void>> close_open(ServerImpl& server, std::shared_ptr<Open> open, Loop& loop);
+// Its two halves: no operation is left after the first (false: somebody else did it) ...
+Task<bool> drain_open(std::shared_ptr<Open> open, Loop& loop);
+// ... and the second gives back what it holds.
+Task<Result<void>> release_open(ServerImpl& server, std::shared_ptr<Open> open, Loop& loop);
+// An open that its session has let go: parked for its owner if it may stay (true), else closed.
+Task<bool> leave_open(ServerImpl& server, std::shared_ptr<Open> open, Loop& loop,
+                      Preserve preserve);
+// Closes an open of any session, or one that waits for its owner; false if somebody else does.
+Task<bool> end_open(ServerImpl& server, std::shared_ptr<Open> open, Loop& loop);
 
 }  // namespace smb3d::engine

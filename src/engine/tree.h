@@ -19,9 +19,11 @@ struct Tree {
     std::shared_ptr<const SharePolicy> policy;
     vfs::Capabilities capabilities;   // of the back end, asked once
     std::uint32_t maximal_access{0};  // [MS-SMB2] 2.2.10
-    bool encrypt{false};              // requests in the clear are refused
-    std::uint64_t connected_at{0};    // FILETIME
-    std::atomic<bool> ended{false};   // disconnected: no new open
+    // SMB2_SHARE_CAP_CONTINUOUS_AVAILABILITY: persistent handles are granted
+    bool continuously_available{false};
+    bool encrypt{false};             // requests in the clear are refused
+    std::uint64_t connected_at{0};   // FILETIME
+    std::atomic<bool> ended{false};  // disconnected: no new open
 
     bool read_only() const { return (maximal_access & 0x2) == 0; }  // no FILE_WRITE_DATA
 };

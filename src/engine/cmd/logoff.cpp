@@ -17,7 +17,7 @@ Reply logoff(Call& call, wire::LogoffRequest) {
         state->channels.clear();
     }
     call.connection.cancel_session(session->id);
-    Task<bool> release = release_session(call.server(), session, call.loop());
+    Task<bool> release = release_session(call.server(), session, call.loop(), Preserve::yes);
     co_await release;
     call.connection.drop_channel(session->id);
     log::info(log::Component::auth, "{}: {} logged off, session {:#x}", call.connection.peer(),

@@ -39,6 +39,8 @@ Result<void> ea_request(CreateState& state, Bytes data);
 // timewarp.cpp
 Result<void> timewarp_request(CreateState& state, Bytes data);
 // durable.cpp
-Result<void> durable_reconnect_request(CreateState& state, Bytes data);
+Result<void> durable_request(CreateState& state, Bytes data);
+void durable_response(CreateState& state, wire::CreateContextBuilder& builder);
+void durable_v2_response(CreateState& state, wire::CreateContextBuilder& builder);
 
 }  // namespace smb3d::engine

@@ -34,6 +34,7 @@ constexpr std::array rows = {
     FsctlRow{code(F::get_object_id), T::file, 0, !changes, fsctl_object_id},
     FsctlRow{code(F::get_reparse_point), T::file, 0, !changes, fsctl_get_reparse_point},
     FsctlRow{code(F::srv_enumerate_snapshots), T::file, 0, !changes, fsctl_enumerate_snapshots},
+    FsctlRow{code(F::lmr_request_resiliency), T::file, 0, !changes, fsctl_request_resiliency},
     FsctlRow{code(F::is_pathname_valid), T::any_open, 0, !changes, fsctl_is_pathname_valid},
 };
 
