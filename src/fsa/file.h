@@ -75,8 +75,8 @@ struct OpenArgs {
     bool directory{false};
     bool created{false};  // this request made the file: overwriting rights are not asked for
     std::uint64_t rename_epoch{0};  // FileTable::rename_epoch() before the vfs open; 0: not known
-    OplockKey oplock_key;         // empty: the open has no lease
-    OplockKey parent_oplock_key;  // its changes do not break this directory lease
+    OplockKey oplock_key;           // empty: the open has no lease
+    OplockKey parent_oplock_key;    // its changes do not break this directory lease
 };
 
 enum class OpenOutcome : std::uint8_t {
@@ -238,6 +238,9 @@ class File : public std::enable_shared_from_this<File> {
     void break_readers(const Open& open);
     // ... or by somebody who is no client; empty key: everybody's.
     void break_caches(BreakReason reason, const OplockKey& except);
+    // One holder's: a limit is reached, or the administrator wants it.
+    void break_lease(const OplockKey& key);
+    void break_own(const Open& open);
     // Before a deletion or rename through `open`: others must close what they keep open unused.
     // Waits with the waker if the result says so; then ask again.
     BreakWait break_handles(const OplockKey& except, Waker waker);

@@ -88,8 +88,7 @@ Caching File::request_cache(Open& open, const CacheRequest& request,
     CacheObstacles obstacles;
     obstacles.other_opens = opened_by_others(*state, open);
     obstacles.byte_range_locks = state->locks != nullptr && state->locks->granted() != 0;
-    open.grant_ =
-        state->oplocks->request(request, open.oplock_key, std::move(holder), obstacles);
+    open.grant_ = state->oplocks->request(request, open.oplock_key, std::move(holder), obstacles);
     update_oplock_flag(*state);
     if (open.directory) index_leases(*state);
     return open.grant_ != nullptr ? caching_of(*open.grant_) : Caching{};
@@ -120,6 +119,26 @@ void File::break_caches(BreakReason reason, const OplockKey& except) {
         const auto state = state_.lock();
         if (state->oplocks == nullptr) return;
         state->oplocks->conflict(reason, except, nullptr, notices);
+    }
+    tell(notices);
+}
+
+void File::break_lease(const OplockKey& key) {
+    BreakList notices;
+    {
+        const auto state = state_.lock();
+        const auto grant = state->oplocks != nullptr ? state->oplocks->find(key) : nullptr;
+        if (grant != nullptr) state->oplocks->take_back(grant, notices);
+    }
+    tell(notices);
+}
+
+void File::break_own(const Open& open) {
+    BreakList notices;
+    {
+        const auto state = state_.lock();
+        const bool granted = open.grant_ != nullptr && open.grant_->listed;
+        if (granted && state->oplocks != nullptr) state->oplocks->take_back(open.grant_, notices);
     }
     tell(notices);
 }
