@@ -35,6 +35,9 @@ struct ShareConfig {
     std::vector<std::string> read_only_users;
     bool access_based_enumeration{};
     engine::OfflineCaching caching{};
+    bool oplocks{};
+    bool level2_oplocks_only{};
+    bool directory_leases{};
     std::uint32_t max_connections{};
     bool case_sensitive{};
     Symlinks symlinks{};
@@ -73,6 +76,10 @@ struct Config {
     std::uint32_t max_connections_per_address{};
     std::uint32_t max_sessions{};
     std::uint32_t max_open_files{};
+    bool leases{};
+    bool directory_leases{};
+    std::uint32_t max_directory_leases{};
+    std::uint64_t oplock_break_timeout_ms{};
     std::uint64_t authentication_timeout_ms{};
     std::uint64_t idle_session_timeout_ms{};
     std::uint64_t stop_timeout_ms{};

@@ -180,6 +180,11 @@ std::shared_ptr<const engine::ServerConfig> Daemon::server_config(const Config& 
         static_cast<std::uint32_t>((config.idle_session_timeout_ms + 59999) / 60000);
     made->max_sessions = config.max_sessions;
     made->max_open_files = config.max_open_files;
+    made->leases = config.leases;
+    made->directory_leases = config.directory_leases;
+    made->max_directory_leases = config.max_directory_leases;
+    made->oplock_break_seconds = static_cast<std::uint32_t>(
+        std::max<std::uint64_t>(1, config.oplock_break_timeout_ms / 1000));
     made->shares = std::move(shares);
     return made;
 }

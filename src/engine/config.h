@@ -88,6 +88,10 @@ struct SharePolicy {
     std::uint32_t max_connections{0};  // 0: no limit
     // persistent handles are granted ([MS-SMB2] 3.3.1.6 Share.IsCA)
     bool continuous_availability{false};
+    // [MS-SMB2] 3.3.1.6: what clients may cache of its files.
+    bool oplocks{true};       // traditional ones and leases
+    bool level2_only{false};  // SMB2_SHAREFLAG_FORCE_LEVELII_OPLOCK: reads only
+    bool directory_leases{true};
 };
 
 struct ServerConfig {
@@ -117,6 +121,10 @@ struct ServerConfig {
     bool persistent_handles{false};
     std::uint32_t durable_timeout_ms{60'000};  // if the client asks for none
     std::uint32_t max_disconnected_opens{65536};
+    bool leases{true};                          // SMB2_GLOBAL_CAP_LEASING
+    bool directory_leases{true};                // SMB2_GLOBAL_CAP_DIRECTORY_LEASING
+    std::uint32_t max_directory_leases{65536};  // the oldest is broken to make room
+    std::uint32_t oplock_break_seconds{35};     // for a client to acknowledge
     // key: fold_name(name); IPC$ included
     std::map<std::string, std::shared_ptr<const SharePolicy>> shares;
 };

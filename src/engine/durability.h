@@ -23,6 +23,8 @@ struct Durability {
     std::optional<wire::Guid> create_guid;  // of a version 2 request
     std::optional<wire::Guid> app_instance_id;
     std::optional<std::array<std::uint64_t, 2>> app_instance_version;  // high, low
+    // Of a persistent open whose CREATE is under way: what it may get to cache at most.
+    std::optional<std::uint32_t> expected_cache;
 
     // Something asks for this open by another name than its FileId.
     bool any() const {

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/utf16.h"
 #include "engine/connection.h"
+#include "engine/lease_table.h"
 #include "engine/server_impl.h"
 #include "fsa/path.h"
 #include "wire/negotiate.h"
@@ -65,13 +66,6 @@ Result<void> read_context(DurableContexts& to, const wire::CreateContext& contex
     return {};
 }
 
-// What the lease of an open says of itself; nothing if it has none.
-struct LeaseOfOpen {
-    wire::LeaseKey key{};
-    std::uint8_t version{0};
-};
-std::optional<LeaseOfOpen> lease_of(const Open&) { return std::nullopt; }
-
 bool same_share(const Open& open, const Call& call) {
     return open.tree->policy->backend == call.tree->policy->backend;
 }
@@ -84,8 +78,7 @@ bool names(const CreateState& state, const Open& open) {
 // What both kinds of reconnect ask of the lease: [MS-SMB2] 3.3.5.9.7, 3.3.5.9.12.
 NtStatus check_lease(const CreateState& state, const Open& open, const Durability& durability) {
     const DurableContexts& asked = state.durable;
-    const std::optional<LeaseOfOpen> lease = lease_of(open);
-    if (!lease) {
+    if (!open.lease) {
         const bool wrong = asked.lease_key && !durability.resilient;
         return wrong ? NtStatus::OBJECT_NAME_NOT_FOUND : NtStatus::SUCCESS;
     }
@@ -93,8 +86,8 @@ NtStatus check_lease(const CreateState& state, const Open& open, const Durabilit
     if (durability.client_guid != state.call.connection.negotiated.client_guid) {
         return NtStatus::OBJECT_NAME_NOT_FOUND;
     }
-    if (!asked.lease_key || asked.lease_version != lease->version ||
-        *asked.lease_key != lease->key) {
+    if (!asked.lease_key || asked.lease_version != (open.lease->v2 ? 2 : 1) ||
+        *asked.lease_key != open.lease->lease_key()) {
         return NtStatus::OBJECT_NAME_NOT_FOUND;
     }
     // Open.Lease.FileName; a file that goes away with its last handle has no name to compare.
@@ -163,6 +156,49 @@ Task<FoundOpen> claim_open(CreateState& state) {
     }
 }
 
+// What the response tells of the open's oplock or lease as it is.
+void describe_cache(CreateState& state, const Open& open) {
+    using L = wire::OplockLevel;
+    state.caching = open.fsa->file().caching(*open.fsa);
+    const fsa::CacheState cached = state.caching.state;
+    if (!open.lease) {
+        const bool writes = (cached & fsa::cache::write) != 0;
+        const bool handle = (cached & fsa::cache::handle) != 0;
+        state.response_oplock = writes ? (handle ? L::batch : L::exclusive)
+                                       : (cached != fsa::cache::none ? L::ii : L::none);
+        return;
+    }
+    LeaseRequest lease;
+    lease.lease_key = open.lease->lease_key();
+    lease.v2 = open.lease->v2;
+    const fsa::OplockKey& parent = open.fsa->parent_oplock_key;
+    if (!parent.empty()) {
+        lease.has_parent = true;
+        std::copy(parent.bytes.begin() + 16, parent.bytes.end(), lease.parent_lease_key.begin());
+    }
+    state.lease_request = lease;
+    state.response_oplock = L::lease;
+}
+
+// Breaks reach the client on its new session from now on.
+void move_holder(const Call& call, const Open& open) {
+    const BreakTarget target{call.session->id, call.tree->encrypt};
+    if (open.lease) {
+        open.lease->move(open.persistent_id, target);
+        return;
+    }
+    const auto holder =
+        std::dynamic_pointer_cast<OplockHolder>(open.fsa->file().holder(*open.fsa));
+    if (holder) holder->set_open(open.persistent_id, open.id, target);
+}
+
+// A break that could not be told while the owner was away; after the response.
+void repeat_break(const CreateState& state, const Open& open) {
+    if (!state.caching.breaking) return;
+    post_function(state.call.loop(),
+                  [fsa = open.fsa] { fsa->file().repeat_break(*fsa); });
+}
+
 NtStatus enter_session(Call& call, const std::shared_ptr<Open>& open) {
     auto session = call.session->state.lock();
     if (session->state == SessionState::ended) return NtStatus::USER_SESSION_DELETED;
@@ -219,6 +255,7 @@ Task<FoundOpen> reconnect_open(CreateState& state) {
     }
     OpenRef held(open);
     if (!held) co_return fail(NtStatus::FILE_CLOSED);
+    move_holder(call, *open);
     Pending<vfs::FileStat> asking(call.loop());
     open->file->stat(call.op(Lane::metadata), asking.done());
     const Result<vfs::FileStat> stat = co_await asking;
@@ -227,6 +264,8 @@ Task<FoundOpen> reconnect_open(CreateState& state) {
     state.granted = open->granted_access;
     state.fsa_open = open->fsa;
     state.action = wire::CreateAction::opened;
+    describe_cache(state, *open);
+    repeat_break(state, *open);
     log::debug(component, "{}: {} is back for handle {:#x}", call.connection.peer(),
                call.caller->user, open->persistent_id);
     co_return open;
@@ -244,9 +283,8 @@ NtStatus check_replay(const CreateState& state, const Open& open) {
     if (open.session_id != state.call.session->id) return NtStatus::DUPLICATE_OBJECTID;
     if (!same_user(*open.caller, *state.call.caller)) return NtStatus::ACCESS_DENIED;
     if (durability.persistent && !persistent) return NtStatus::ACCESS_DENIED;
-    const std::optional<LeaseOfOpen> lease = lease_of(open);
-    if (lease.has_value() != asked.lease_key.has_value()) return NtStatus::ACCESS_DENIED;
-    if (lease && lease->key != *asked.lease_key) return NtStatus::ACCESS_DENIED;
+    if ((open.lease != nullptr) != asked.lease_key.has_value()) return NtStatus::ACCESS_DENIED;
+    if (open.lease && open.lease->lease_key() != *asked.lease_key) return NtStatus::ACCESS_DENIED;
     return NtStatus::SUCCESS;
 }
 
@@ -255,6 +293,7 @@ void answer_from(CreateState& state, const Open& open) {
     state.granted = open.granted_access;
     state.fsa_open = open.fsa;
     state.action = static_cast<wire::CreateAction>(open.create_action);
+    describe_cache(state, open);
     state.durable.granted_v2 = durability.durable || durability.persistent;
     state.durable.granted_persistent = durability.persistent;
     state.durable.granted_timeout_ms = durability.timeout_ms;
@@ -343,61 +382,97 @@ std::uint32_t granted_timeout(const CreateState& state) {
     return std::min(state.durable.request_v2->timeout, max_timeout_ms);
 }
 
-Durability wanted(const CreateState& state, const Open& open) {
+// Nobody can prove to be the same guest; a directory's handle is not kept (3.3.5.9.10).
+bool may_be_durable(const CreateState& state, const Open& open) {
+    const Caller& caller = *state.call.caller;
+    return open.fsa && !open.is_directory() && !caller.guest && !caller.anonymous;
+}
+
+Durability asked_for(const CreateState& state) {
     const DurableContexts& asked = state.durable;
     Durability durability;
     durability.client_guid = state.call.connection.negotiated.client_guid;
     if (asked.request_v2) durability.create_guid = asked.request_v2->create_guid;
     durability.app_instance_id = asked.app_instance_id;
     durability.app_instance_version = asked.app_instance_version;
-    const Caller& caller = *state.call.caller;
-    // Nobody can prove to be the same guest.
-    if (open.is_directory() || caller.guest || caller.anonymous) return durability;
-    durability.timeout_ms = granted_timeout(state);
-    const bool persistent =
-        asked.request_v2 && (asked.request_v2->flags & wire::dhandle_flag_persistent) != 0;
-    // 3.3.5.9.10: TreeConnect.Share.IsCA, and the connection has the capability.
-    durability.persistent = persistent && state.call.tree->continuously_available &&
-                            (state.call.connection.negotiated.server_capabilities &
-                             wire::capabilities::persistent_handles) != 0 &&
-                            state.call.server().durable.store() != nullptr;
-    // 3.3.5.9.6, 3.3.5.9.10: a batch oplock, or a lease with HANDLE_CACHING.
-    durability.durable = (asked.request_v1 || asked.request_v2) && keeps_handle_caching(open);
     return durability;
+}
+
+// 3.3.5.9.10: TreeConnect.Share.IsCA, and the connection has the capability.
+bool may_be_persistent(const CreateState& state, const Open& open) {
+    if (!state.durable.request_v2 || !may_be_durable(state, open)) return false;
+    return (state.durable.request_v2->flags & wire::dhandle_flag_persistent) != 0 &&
+           state.call.tree->continuously_available &&
+           (state.call.connection.negotiated.server_capabilities &
+            wire::capabilities::persistent_handles) != 0 &&
+           state.call.server().durable.store() != nullptr;
+}
+
+// What the request may get at most.
+fsa::CacheState asked_cache(const CreateState& state) {
+    using L = wire::OplockLevel;
+    if (state.lease) return state.lease_request->state & fsa::cache::all;
+    const L level = state.request.requested_oplock_level;
+    if (level == L::batch) return fsa::cache::all;
+    if (level == L::exclusive) return fsa::cache::read | fsa::cache::write;
+    return level == L::ii ? fsa::cache::read : fsa::cache::none;
 }
 
 }  // namespace
 
-Task<bool> make_durable(CreateState& state, std::shared_ptr<Open> open) {
-    open->create_action = static_cast<std::uint32_t>(state.action);
-    Durability durability = wanted(state, *open);
-    if (!open->fsa || !durability.any()) {
-        release_create_guid(state);
+Task<bool> prepare_persistent(CreateState& state, std::shared_ptr<Open> open) {
+    if (!may_be_persistent(state, *open)) co_return false;
+    DurableKeeper& keeper = state.call.server().durable;
+    Durability durability = asked_for(state);
+    durability.persistent = true;
+    durability.timeout_ms = granted_timeout(state);
+    durability.expected_cache = asked_cache(state);
+    *open->durability.lock() = durability;
+    open->persistent = true;
+    Task<NtStatus> writing = keeper.write(open, state.call.loop());
+    const NtStatus written = co_await writing;
+    if (written != NtStatus::SUCCESS) {
+        log::warn(component, "{}: a persistent handle is not granted: {}",
+                  state.call.connection.peer(), status_name(written));
+        open->persistent = false;
+        *open->durability.lock() = Durability{};
         co_return false;
     }
-    DurableKeeper& keeper = state.call.server().durable;
-    open->replay_eligible = durability.create_guid.has_value();
-    open->persistent = durability.persistent;
-    *open->durability.lock() = durability;
+    // Before the session knows of it, or its end would take it for an open like any other.
+    open->replay_eligible = true;
     keeper.table.add(open);
     state.durable.reserved = false;
-    if (durability.persistent) {
-        Task<NtStatus> writing = keeper.write(open, state.call.loop());
-        const NtStatus written = co_await writing;
-        if (written != NtStatus::SUCCESS) {
-            log::warn(component, "{}: a persistent handle is not granted: {}",
-                      state.call.connection.peer(), status_name(written));
-            durability.persistent = false;
-            open->durability.lock()->persistent = false;
-            open->persistent = false;
-        }
+    co_return true;
+}
+
+void grant_durable(CreateState& state, const std::shared_ptr<Open>& open) {
+    DurableKeeper& keeper = state.call.server().durable;
+    open->create_action = static_cast<std::uint32_t>(state.action);
+    if (open->lease) keeper.lease_changed(*open->lease);
+    const bool persistent = open->is_persistent();
+    Durability durability = asked_for(state);
+    durability.persistent = persistent;
+    durability.timeout_ms = granted_timeout(state);
+    // 3.3.5.9.6, 3.3.5.9.10: a batch oplock, or a lease with HANDLE_CACHING.
+    durability.durable = (state.durable.request_v1 || state.durable.request_v2) &&
+                         may_be_durable(state, *open) && keeps_handle_caching(*open);
+    if (!open->fsa || !durability.any()) {
+        release_create_guid(state);
+        return;
     }
-    state.durable.granted_persistent = durability.persistent;
+    *open->durability.lock() = durability;
+    if (persistent) {
+        if (!open->lease) keeper.write_later(*open);
+    } else {
+        open->replay_eligible = durability.create_guid.has_value();
+        keeper.table.add(open);
+        state.durable.reserved = false;
+    }
+    state.durable.granted_persistent = persistent;
     state.durable.granted_v1 = durability.durable && state.durable.request_v1;
     state.durable.granted_v2 =
-        (durability.durable || durability.persistent) && state.durable.request_v2.has_value();
+        (durability.durable || persistent) && state.durable.request_v2.has_value();
     state.durable.granted_timeout_ms = durability.timeout_ms;
-    co_return durability.durable || durability.persistent;
 }
 
 NtStatus refusal_for_sharing(CreateState& state, vfs::FileId id) {

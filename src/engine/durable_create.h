@@ -20,16 +20,18 @@ Result<void> read_durable_contexts(CreateState& state);
 Task<FoundOpen> reconnect_open(CreateState& state);
 
 // The open that an earlier CREATE with the same GUID made, if this one is its replay; null: there
-// is none, and the GUID is reserved until make_durable() or release_create_guid().
+// is none, and the GUID is reserved until grant_durable() or release_create_guid().
 Task<FoundOpen> find_replayed_open(CreateState& state);
 void release_create_guid(CreateState& state);
 
 // Closes what another instance of the application has left open.
 Task<NtStatus> end_other_instances(CreateState& state);
 
-// The open was made, its session does not know of it yet: grants what was asked for.  A persistent
-// handle is on disk after this.
-Task<bool> make_durable(CreateState& state, std::shared_ptr<Open> open);
+// The open was made, its session does not know of it yet: a persistent handle is on disk after
+// this, with the caching that it asks for and at most gets.
+Task<bool> prepare_persistent(CreateState& state, std::shared_ptr<Open> open);
+// The open has what it may cache; the caller holds it, so that it is not closed meanwhile.
+void grant_durable(CreateState& state, const std::shared_ptr<Open>& open);
 
 // A sharing violation with a persistent handle whose owner is away is no final answer.
 NtStatus refusal_for_sharing(CreateState& state, vfs::FileId file);

@@ -57,6 +57,7 @@ std::shared_ptr<Open> successor(const std::shared_ptr<Open>& old) {
     open->tree = old->tree;
     open->file = old->file;
     open->fsa = old->fsa;
+    open->lease = old->lease;
     open->file_id = old->file_id;
     open->kind = old->kind;
     open->granted_access = old->granted_access;
@@ -136,14 +137,21 @@ void DurableKeeper::release_detached(std::shared_ptr<Open> open) {
     });
 }
 
-void DurableKeeper::broken(std::uint64_t persistent_id) {
-    const DurableTable::Found found = table.find(persistent_id);
-    if (!found.open || found.place != OpenPlace::waiting) return;
-    {
-        const auto durability = found.open->durability.lock();
-        if (durability->persistent || durability->resilient) return;
+bool DurableKeeper::owner_is_away(const std::vector<std::uint64_t>& persistent_ids) {
+    bool away = false;
+    for (const std::uint64_t id : persistent_ids) {
+        const DurableTable::Found found = table.find(id);
+        // One that is leaving looks for itself whether it may stay, see park().
+        if (!found.open || found.place == OpenPlace::connected) continue;
+        away = true;
+        bool kept = false;
+        {
+            const auto durability = found.open->durability.lock();
+            kept = durability->persistent || durability->resilient;
+        }
+        if (!kept && table.claim(*found.open)) release_detached(found.open);
     }
-    if (table.claim(*found.open)) release_detached(found.open);
+    return away;
 }
 
 void DurableKeeper::end_share(const SharePolicy& policy) {
@@ -205,6 +213,28 @@ void DurableKeeper::write_later(Open& open) {
     submit(open, vfs::Done<void>([](void*, Result<void>&&) {}, nullptr));
 }
 
+void DurableKeeper::write_later(const std::vector<std::uint64_t>& persistent_ids) {
+    if (!store_) return;
+    for (const std::uint64_t id : persistent_ids) {
+        if (const DurableTable::Found found = table.find(id); found.open) write_later(*found.open);
+    }
+}
+
+void DurableKeeper::lease_changed(Lease& lease) { write_later(lease.open_ids()); }
+
+Task<NtStatus> DurableKeeper::write_lease(std::shared_ptr<Lease> lease, Loop& loop) {
+    NtStatus result = NtStatus::SUCCESS;
+    if (!store_) co_return result;
+    for (const std::uint64_t id : lease->open_ids()) {
+        const DurableTable::Found found = table.find(id);
+        if (!found.open) continue;
+        Task<NtStatus> writing = write(found.open, loop);
+        const NtStatus written = co_await writing;
+        if (written != NtStatus::SUCCESS) result = written;
+    }
+    co_return result;
+}
+
 Task<bool> DurableKeeper::forget(std::shared_ptr<Open> open, Loop& loop) {
     const bool was_there = table.remove(*open);
     if (!store_ || !open->is_persistent()) co_return was_there;
@@ -215,6 +245,27 @@ Task<bool> DurableKeeper::forget(std::shared_ptr<Open> open, Loop& loop) {
     static_cast<void>(erased);  // logged by the store; it expires by itself
     co_return was_there;
 }
+
+namespace {
+
+durable::LeaseRecord lease_record_of(const Open& open, const Durability& durability) {
+    durable::LeaseRecord record;
+    const fsa::Caching caching = open.fsa->file().caching(*open.fsa);
+    record.state = durability.expected_cache.value_or(caching.kept);
+    record.epoch = caching.epoch;
+    if (!open.lease) {
+        if (record.state != fsa::cache::none) record.kind = durable::Caching::oplock;
+        return record;
+    }
+    record.kind = durable::Caching::lease;
+    record.key = open.lease->lease_key();
+    record.version = open.lease->v2 ? 2 : 1;
+    const fsa::OplockKey& parent = open.fsa->parent_oplock_key;
+    if (!parent.empty()) std::copy_n(parent.bytes.begin() + 16, 16, record.parent_key.begin());
+    return record;
+}
+
+}  // namespace
 
 durable::Record record_of(const Open& open) {
     durable::Record record;
@@ -245,6 +296,7 @@ durable::Record record_of(const Open& open) {
     record.opened_at = open.opened_at;
     record.delete_on_close = file.is_delete_on_close(*open.fsa);
     record.delete_pending = file.delete_pending(*open.fsa);
+    record.lease = lease_record_of(open, durability);
     for (const auto& entry : file.locks()) {
         if (entry.owner != open.fsa->id) continue;
         record.locks.push_back(

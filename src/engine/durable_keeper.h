@@ -49,12 +49,17 @@ class DurableKeeper {
     Task<NtStatus> write(std::shared_ptr<Open> open, Loop& loop);
     // ... without waiting for the disk.
     void write_later(Open& open);
+    void write_later(const std::vector<std::uint64_t>& persistent_ids);
+    // The records of those that share the lease say what is left of it.
+    void lease_changed(Lease& lease);
+    Task<NtStatus> write_lease(std::shared_ptr<Lease> lease, Loop& loop);
     // It is closed: nobody finds it any more.
     Task<bool> forget(std::shared_ptr<Open> open, Loop& loop);
 
-    // An oplock or lease of an open without a connection is broken: it is closed, unless its
-    // owner was promised more than a durable handle.
-    void broken(std::uint64_t persistent_id);
+    // An oplock or lease of these opens is broken and nobody could be told.  False if no owner is
+    // away.  Else those that are merely durable are closed, and the owners of others have the time
+    // of a break to come back and answer: [MS-SMB2] 3.3.4.6, 3.3.4.7.
+    bool owner_is_away(const std::vector<std::uint64_t>& persistent_ids);
 
     // The server ends: closes those that wait, but keeps the records of persistent ones.
     Task<bool> release_all(Loop& loop);

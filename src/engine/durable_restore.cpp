@@ -3,6 +3,7 @@
 #include "base/filetime.h"
 #include "base/log.h"
 #include "base/utf16.h"
+#include "engine/lease_table.h"
 #include "engine/server_impl.h"
 #include "fsa/access.h"
 
@@ -48,8 +49,8 @@ std::shared_ptr<Tree> tree_of(ServerImpl& server, const durable::Record& record)
     return tree;
 }
 
-// Enters share modes and locks as they were.  All records were there at the same time once, so
-// that they do not conflict.
+// Enters share modes as they were.  All records were there at the same time once, so that they do
+// not conflict.
 Result<std::shared_ptr<fsa::Open>> join(ServerImpl& server, const durable::Record& record,
                                         const SharePolicy& policy, const vfs::OpenReply& opened) {
     fsa::OpenArgs args;
@@ -61,21 +62,47 @@ Result<std::shared_ptr<fsa::Open>> join(ServerImpl& server, const durable::Recor
     args.attributes = opened.stat.attributes;
     args.links = opened.stat.links;
     args.directory = opened.stat.kind == vfs::FileKind::directory;
+    if (record.lease.kind == durable::Caching::lease) {
+        args.oplock_key = oplock_key(record.client_guid, record.lease.key);
+        if (record.lease.parent_key != durable::Id16{}) {
+            args.parent_oplock_key = oplock_key(record.client_guid, record.lease.parent_key);
+        }
+    }
     const fsa::ShareId share = reinterpret_cast<std::uintptr_t>(policy.backend.get());
     fsa::OpenResult result = server.files.open({share, opened.stat.id}, args);
     if (result.outcome != fsa::OpenOutcome::granted) return fail(fsa::to_status(result.outcome));
-    if (!record.locks.empty()) {
-        std::vector<fsa::LockElement> locks;
-        locks.reserve(record.locks.size());
-        for (const durable::LockRange& lock : record.locks) {
-            locks.push_back({{lock.offset, lock.length}, lock.exclusive});
-        }
-        if (const auto locked = result.open->file().lock_all(*result.open, locks); !locked) {
-            server.files.close(*result.open);
-            return fail(locked.error());
-        }
-    }
     return std::move(result.open);
+}
+
+// What the client may cache, as far as it agrees with what others hold.
+void restore_cache(ServerImpl& server, Open& open, const durable::Record& record) {
+    if (record.lease.kind == durable::Caching::none) return;
+    fsa::File& file = open.fsa->file();
+    fsa::CacheRequest request;
+    request.state = record.lease.state;
+    request.epoch = record.lease.epoch;
+    std::shared_ptr<fsa::CacheHolder> holder;
+    if (record.lease.kind == durable::Caching::lease) {
+        open.lease = server.leases.join(server, open.fsa->oplock_key, record.lease.version == 2,
+                                        open.fsa->file_ptr(), {open.fsa->id, BreakTarget{}});
+        if (!open.lease) return;
+        holder = open.lease;
+    } else {
+        auto oplock = std::make_shared<OplockHolder>(server, open.fsa->file_ptr());
+        oplock->set_open(open.persistent_id, 0, BreakTarget{});
+        holder = std::move(oplock);
+    }
+    file.request_cache(*open.fsa, request, std::move(holder));
+}
+
+Result<void> restore_locks(const Open& open, const durable::Record& record) {
+    if (record.locks.empty()) return {};
+    std::vector<fsa::LockElement> locks;
+    locks.reserve(record.locks.size());
+    for (const durable::LockRange& lock : record.locks) {
+        locks.push_back({{lock.offset, lock.length}, lock.exclusive});
+    }
+    return open.fsa->file().lock_all(*open.fsa, locks);
 }
 
 Task<Result<std::shared_ptr<Open>>> reopen(ServerImpl& server, Loop& loop,
@@ -137,34 +164,49 @@ void park(ServerImpl& server, Loop& loop, const std::shared_ptr<Open>& open,
                                 loop.now_ns() + std::uint64_t{record.timeout_ms} * 1'000'000);
 }
 
+// A name that goes away refuses opens, a lock refuses leases: so one after the other for all.
+void restore_state(ServerImpl& server, const std::vector<std::shared_ptr<Open>>& opens,
+                   const std::vector<const durable::Record*>& records) {
+    for (std::size_t i = 0; i < opens.size(); ++i) restore_cache(server, *opens[i], *records[i]);
+    for (std::size_t i = 0; i < opens.size(); ++i) {
+        if (const auto locked = restore_locks(*opens[i], *records[i]); !locked) {
+            log::warn(component, "persistent handle {:#x} of {} has lost its locks: {}",
+                      records[i]->persistent_id, records[i]->user, status_name(locked.error()));
+        }
+    }
+    for (std::size_t i = 0; i < opens.size(); ++i) {
+        if (!records[i]->delete_pending) continue;
+        fsa::Disposition disposition;
+        disposition.remove = true;
+        disposition.ignore_readonly = true;
+        const Result<void> set = opens[i]->fsa->file().set_disposition(*opens[i]->fsa, disposition);
+        static_cast<void>(set);  // without DELETE access another handle did it
+    }
+}
+
 }  // namespace
 
 Detached run_restore(ServerImpl& server, Loop& loop, std::vector<durable::Record> records,
                      RestoreReport& report, std::promise<void>& done) {
-    std::vector<std::shared_ptr<Open>> to_delete;
+    std::vector<std::shared_ptr<Open>> opens;
+    std::vector<const durable::Record*> kept;
     for (const durable::Record& record : records) {
         Task<Result<std::shared_ptr<Open>>> reopening = reopen(server, loop, record);
         const Result<std::shared_ptr<Open>> open = co_await reopening;
-        if (!open || !server.take_open(~std::uint32_t{0})) {
-            log::warn(component, "persistent handle {:#x} of {} on \"{}\" is lost: {}",
-                      record.persistent_id, record.user, record.path,
-                      status_name(open ? NtStatus::TOO_MANY_OPENED_FILES : open.error()));
-            server.durable.store()->erase(record.persistent_id);
-            ++report.dropped;
+        if (open) {
+            server.take_open(~std::uint32_t{0});
+            opens.push_back(*open);
+            kept.push_back(&record);
             continue;
         }
-        park(server, loop, *open, record);
-        if (record.delete_pending) to_delete.push_back(*open);
-        ++report.restored;
+        log::warn(component, "persistent handle {:#x} of {} on \"{}\" is lost: {}",
+                  record.persistent_id, record.user, record.path, status_name(open.error()));
+        server.durable.store()->erase(record.persistent_id);
     }
-    // After all opens: a name that goes away would refuse them.
-    for (const auto& open : to_delete) {
-        fsa::Disposition disposition;
-        disposition.remove = true;
-        disposition.ignore_readonly = true;
-        const Result<void> set = open->fsa->file().set_disposition(*open->fsa, disposition);
-        static_cast<void>(set);  // without DELETE access another handle did it
-    }
+    restore_state(server, opens, kept);
+    for (std::size_t i = 0; i < opens.size(); ++i) park(server, loop, opens[i], *kept[i]);
+    report.restored = opens.size();
+    report.dropped = records.size() - opens.size();
     done.set_value();
 }
 

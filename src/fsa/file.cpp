@@ -142,8 +142,7 @@ OpenResult File::open(const OpenArgs& args, const Waker* waker, BreakList& notic
 
     // [MS-FSA] 2.1.5.1.2.2; an overwrite writes even if nobody asked for FILE_WRITE_DATA.
     const std::uint32_t added = args.created ? 0 : access_added_by(args.disposition);
-    const bool conflict =
-        state->counts.conflicts(args.granted_access | added, args.share_access);
+    const bool conflict = state->counts.conflicts(args.granted_access | added, args.share_access);
     // [MS-FSA] 2.1.5.1.2: whoever caches a handle may close it, and the conflict is gone.
     if (break_for_open(*state, args, conflict, notices)) {
         const LockTicket ticket = waker != nullptr ? state->oplocks->wait(*waker) : 0;

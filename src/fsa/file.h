@@ -75,8 +75,8 @@ struct OpenArgs {
     bool directory{false};
     bool created{false};  // this request made the file: overwriting rights are not asked for
     std::uint64_t rename_epoch{0};  // FileTable::rename_epoch() before the vfs open; 0: not known
-    OplockKey oplock_key;         // empty: the open has no lease
-    OplockKey parent_oplock_key;  // its changes do not break this directory lease
+    OplockKey oplock_key;           // empty: the open has no lease
+    OplockKey parent_oplock_key;    // its changes do not break this directory lease
 };
 
 enum class OpenOutcome : std::uint8_t {
@@ -148,6 +148,7 @@ struct Caching {
     bool lease{false};
     bool breaking{false};
     std::uint16_t epoch{0};
+    CacheState kept{cache::none};  // what is left when a break under way is over
 };
 
 // What a close leaves to be done.  The engine calls vfs::Share::remove(path, id) BEFORE it closes
@@ -234,10 +235,16 @@ class File : public std::enable_shared_from_this<File> {
     Caching request_cache(Open& open, const CacheRequest& request,
                           std::shared_ptr<CacheHolder> holder);
     Caching caching(const Open& open) const;
+    std::shared_ptr<CacheHolder> holder(const Open& open) const;  // null: it has no grant
+    // The holder, who could not be reached, is told again what is asked of it.
+    void repeat_break(const Open& open);
     // [MS-FSA] 2.1.5.3: before data or size change through `open`, and after it.
     void break_readers(const Open& open);
     // ... or by somebody who is no client; empty key: everybody's.
     void break_caches(BreakReason reason, const OplockKey& except);
+    // One holder's: a limit is reached, or the administrator wants it.
+    void break_lease(const OplockKey& key);
+    void break_own(const Open& open);
     // Before a deletion or rename through `open`: others must close what they keep open unused.
     // Waits with the waker if the result says so; then ask again.
     BreakWait break_handles(const OplockKey& except, Waker waker);

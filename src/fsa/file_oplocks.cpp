@@ -14,7 +14,8 @@ void run(const WakeList& wakes) {
 }
 
 Caching caching_of(const Grant& grant) {
-    return {grant.state, grant.is_lease(), grant.breaking, grant.epoch};
+    return {grant.state, grant.is_lease(), grant.breaking, grant.epoch,
+            grant.breaking ? grant.required & grant.break_to : grant.state};
 }
 
 // [MS-FSA] 2.1.4.12, OPEN: opens for these rights only look at a file from outside.
@@ -88,8 +89,7 @@ Caching File::request_cache(Open& open, const CacheRequest& request,
     CacheObstacles obstacles;
     obstacles.other_opens = opened_by_others(*state, open);
     obstacles.byte_range_locks = state->locks != nullptr && state->locks->granted() != 0;
-    open.grant_ =
-        state->oplocks->request(request, open.oplock_key, std::move(holder), obstacles);
+    open.grant_ = state->oplocks->request(request, open.oplock_key, std::move(holder), obstacles);
     update_oplock_flag(*state);
     if (open.directory) index_leases(*state);
     return open.grant_ != nullptr ? caching_of(*open.grant_) : Caching{};
@@ -98,6 +98,22 @@ Caching File::request_cache(Open& open, const CacheRequest& request,
 Caching File::caching(const Open& open) const {
     const auto state = state_.lock();
     return open.grant_ != nullptr ? caching_of(*open.grant_) : Caching{};
+}
+
+std::shared_ptr<CacheHolder> File::holder(const Open& open) const {
+    const auto state = state_.lock();
+    return open.grant_ != nullptr ? open.grant_->holder : nullptr;
+}
+
+void File::repeat_break(const Open& open) {
+    BreakNotice notice;
+    {
+        const auto state = state_.lock();
+        if (open.grant_ == nullptr || !open.grant_->breaking || open.closed_) return;
+        const Grant& grant = *open.grant_;
+        notice = {open.grant_, grant.state, grant.break_to, grant.epoch, true, grant.break_number};
+    }
+    notice.grant->holder->cache_broken(notice);
 }
 
 // ---- changes
@@ -120,6 +136,26 @@ void File::break_caches(BreakReason reason, const OplockKey& except) {
         const auto state = state_.lock();
         if (state->oplocks == nullptr) return;
         state->oplocks->conflict(reason, except, nullptr, notices);
+    }
+    tell(notices);
+}
+
+void File::break_lease(const OplockKey& key) {
+    BreakList notices;
+    {
+        const auto state = state_.lock();
+        const auto grant = state->oplocks != nullptr ? state->oplocks->find(key) : nullptr;
+        if (grant != nullptr) state->oplocks->take_back(grant, notices);
+    }
+    tell(notices);
+}
+
+void File::break_own(const Open& open) {
+    BreakList notices;
+    {
+        const auto state = state_.lock();
+        const bool granted = open.grant_ != nullptr && open.grant_->listed;
+        if (granted && state->oplocks != nullptr) state->oplocks->take_back(open.grant_, notices);
     }
     tell(notices);
 }

@@ -104,7 +104,8 @@ bool Oplocks::conflict(BreakReason reason, const OplockKey& key, const Grant* se
 
 bool Oplocks::must_wait(BreakReason reason, const OplockKey& key) const {
     return std::any_of(grants_.begin(), grants_.end(), [&](const auto& grant) {
-        return !(grant->is_lease() && grant->key == key) && has(grant->state, waits_for(*grant, reason));
+        return !(grant->is_lease() && grant->key == key) &&
+               has(grant->state, waits_for(*grant, reason));
     });
 }
 
@@ -229,8 +230,7 @@ Result<void> Oplocks::acknowledge(const std::shared_ptr<Grant>& grant, CacheStat
     return {};
 }
 
-void Oplocks::time_out(const std::shared_ptr<Grant>& grant, std::uint32_t number,
-                       WakeList& wakes) {
+void Oplocks::time_out(const std::shared_ptr<Grant>& grant, std::uint32_t number, WakeList& wakes) {
     if (!grant->breaking || grant->break_number != number) return;
     // [MS-SMB2] 3.3.6.1, 3.3.6.5
     grant->state = grant->break_to & grant->required;

@@ -11,7 +11,8 @@
 //
 //   A Grant's states:
 //                          +---------+   conflict, ack required   +----------+
-//     request granted ---> | settled | -------------------------> | breaking | --+ acknowledged, but
+//     request granted ---> | settled | -------------------------> | breaking | --+ acknowledged,
+//     but
 //                          +---------+ <------------------------- +----------+ <-+ more is required
 //                               |         acknowledged, timed out       |
 //                               +--> gone: last open closed <-----------+
@@ -64,8 +65,8 @@ struct BreakNotice {
     CacheState from{0};
     CacheState to{0};
     std::uint16_t epoch{0};
-    bool acknowledge{false};   // the grant is `breaking` until the holder has answered
-    std::uint32_t number{0};   // of this break, for Oplocks::time_out
+    bool acknowledge{false};  // the grant is `breaking` until the holder has answered
+    std::uint32_t number{0};  // of this break, for Oplocks::time_out
 };
 using BreakList = std::vector<BreakNotice>;
 
@@ -129,6 +130,10 @@ class Oplocks {
     // acts, if it is a traditional oplock (a level II oplock is broken by its holder's own writes,
     // an exclusive one is not).
     bool conflict(BreakReason reason, const OplockKey& key, const Grant* self, BreakList& notices);
+    // Takes back all of one grant.
+    void take_back(const std::shared_ptr<Grant>& grant, BreakList& notices) {
+        shrink(grant, cache::none, notices);
+    }
     // Would conflict() have to wait, as things are?
     bool must_wait(BreakReason reason, const OplockKey& key) const;
 
