@@ -1,8 +1,11 @@
 #include "durable/store.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
+#include <filesystem>
 
 #include <fmt/core.h>
 #include <lmdb.h>
@@ -48,6 +51,15 @@ struct Key {
     std::uint8_t bytes[8];
 };
 
+constexpr std::time_t epoch_2026 = 1'767'225'600;
+constexpr std::uint32_t max_boot = 0xFF'FFFF;  // the engine has 24 bits for it
+
+bool is_damage(int error) {
+    return error == MDB_CORRUPTED || error == MDB_INVALID || error == MDB_PAGE_NOTFOUND ||
+           error == MDB_VERSION_MISMATCH || error == MDB_PANIC || error == MDB_BAD_TXN ||
+           error == MDB_INCOMPATIBLE;
+}
+
 NtStatus to_status(int error) {
     switch (error) {
         case 0:
@@ -67,13 +79,21 @@ void ignore(void*, Result<void>&&) {}
 
 std::expected<std::unique_ptr<Store>, std::string> Store::open(StoreOptions options) {
     std::unique_ptr<Store> store(new Store(std::move(options)));
-    std::string problem = store->open_environment();
-    if (problem.empty()) problem = store->take_boot_number();
-    if (!problem.empty()) {
-        if (store->environment_ != nullptr) {
-            ::mdb_env_close(std::exchange(store->environment_, nullptr));
-        }
-        return std::unexpected(fmt::format("{}: {}", store->options_.directory, problem));
+    int error = store->prepare();
+    if (is_damage(error)) {
+        // What it says cannot be used, but the server shall give persistent handles again.
+        const std::string& path = store->options_.directory;
+        const std::string aside = path + ".damaged";
+        log::error(component, "{}: {}: moved to {}; the handles in it are lost", path,
+                   ::mdb_strerror(error), aside);
+        std::error_code moved;
+        std::filesystem::remove_all(aside, moved);
+        std::filesystem::rename(path, aside, moved);
+        if (!moved) error = store->prepare();
+    }
+    if (error != 0) {
+        return std::unexpected(
+            fmt::format("{}: {}", store->options_.directory, ::mdb_strerror(error)));
     }
     Store* self = store.get();
     store->committer_ = std::thread([self] {
@@ -85,10 +105,33 @@ std::expected<std::unique_ptr<Store>, std::string> Store::open(StoreOptions opti
 
 Store::~Store() { assert(!committer_.joinable()); }
 
-std::string Store::open_environment() {
-    if (::mkdir(options_.directory.c_str(), 0700) != 0 && errno != EEXIST) {
-        return std::strerror(errno);
+int Store::prepare() {
+    int error = open_environment();
+    if (error == 0) error = take_boot_number();
+    if (error != 0 && environment_ != nullptr) {
+        ::mdb_env_close(std::exchange(environment_, nullptr));
     }
+    return error;
+}
+
+// A file that was cut off is read as zeros instead of killing the process: LMDB maps it.
+int Store::fill_up() {
+    MDB_envinfo info{};
+    MDB_stat stat{};
+    int fd = -1;
+    int error = ::mdb_env_info(environment_, &info);
+    if (error == 0) error = ::mdb_env_stat(environment_, &stat);
+    if (error == 0) error = ::mdb_env_get_fd(environment_, &fd);
+    if (error != 0) return error;
+    const auto needed = static_cast<::off_t>((info.me_last_pgno + 1) * stat.ms_psize);
+    struct ::stat file {};
+    if (::fstat(fd, &file) != 0) return errno;
+    if (file.st_size >= needed) return 0;
+    return ::ftruncate(fd, needed) == 0 ? 0 : errno;
+}
+
+int Store::open_environment() {
+    if (::mkdir(options_.directory.c_str(), 0700) != 0 && errno != EEXIST) return errno;
     int error = ::mdb_env_create(&environment_);
     if (error == 0) error = ::mdb_env_set_maxdbs(environment_, 4);
     if (error == 0) error = ::mdb_env_set_mapsize(environment_, options_.map_size);
@@ -96,35 +139,38 @@ std::string Store::open_environment() {
         // Read transactions are the owner's thread only; the instance lock keeps others out.
         error = ::mdb_env_open(environment_, options_.directory.c_str(), MDB_NOTLS, 0600);
     }
-    if (error != 0) return ::mdb_strerror(error);
+    if (error == 0) error = fill_up();
+    if (error != 0) return error;
     Transaction transaction(environment_, 0);
     error = transaction.error();
     if (error == 0) error = ::mdb_dbi_open(transaction.get(), "opens", MDB_CREATE, &opens_);
     if (error == 0) error = ::mdb_dbi_open(transaction.get(), "meta", MDB_CREATE, &meta_);
     if (error == 0) error = transaction.commit();
-    return error != 0 ? ::mdb_strerror(error) : "";
+    return error;
 }
 
-std::string Store::take_boot_number() {
+int Store::take_boot_number() {
     static char name[] = "boot";
     MDB_val key{sizeof name - 1, name};
     Transaction transaction(environment_, 0);
     int error = transaction.error();
-    if (error != 0) return ::mdb_strerror(error);
+    if (error != 0) return error;
     MDB_val value{};
     error = ::mdb_get(transaction.get(), meta_, &key, &value);
-    std::uint32_t last = 0;
-    if (error == 0 && value.mv_size == sizeof last) {
+    // A new database begins where no earlier one (lost, moved aside) can have come to.
+    auto last = static_cast<std::uint32_t>((::time(nullptr) - epoch_2026) / 60);
+    if (error == 0) {
+        if (value.mv_size != sizeof last) return MDB_CORRUPTED;
         std::memcpy(&last, value.mv_data, sizeof last);
     } else if (error != MDB_NOTFOUND) {
-        return error == 0 ? "the boot counter is damaged" : ::mdb_strerror(error);
+        return error;
     }
-    boot_ = last + 1;
+    boot_ = (last + 1) & max_boot;
     if (boot_ == 0) boot_ = 1;
     value = {sizeof boot_, &boot_};
     error = ::mdb_put(transaction.get(), meta_, &key, &value, 0);
     if (error == 0) error = transaction.commit();
-    return error != 0 ? ::mdb_strerror(error) : "";
+    return error;
 }
 
 std::vector<Record> Store::load() {

@@ -81,8 +81,11 @@ class Store {
     };
 
     explicit Store(StoreOptions options) : options_(std::move(options)) {}
-    std::string open_environment();
-    std::string take_boot_number();
+    // LMDB error codes or errno, 0: done.
+    int prepare();
+    int open_environment();
+    int fill_up();
+    int take_boot_number();
     void submit(Request request);
     void run();
     void commit(std::vector<Request>& batch);
