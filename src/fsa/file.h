@@ -243,7 +243,8 @@ class File : public std::enable_shared_from_this<File> {
     void break_own(const Open& open);
     // Before a deletion or rename through `open`: others must close what they keep open unused.
     // Waits with the waker if the result says so; then ask again.
-    BreakWait break_handles(const OplockKey& except, Waker waker);
+    // `self`: the open that acts, whose own oplock stays.
+    BreakWait break_handles(const OplockKey& except, Waker waker, const Open* self = nullptr);
     void cancel_break_wait(LockTicket ticket);
     // [MS-FSA] 2.1.5.19.  INVALID_OPLOCK_PROTOCOL if the open holds nothing of the kind.
     Result<void> acknowledge_break(Open& open, CacheState state);

@@ -143,14 +143,15 @@ void File::break_own(const Open& open) {
     tell(notices);
 }
 
-BreakWait File::break_handles(const OplockKey& except, Waker waker) {
+BreakWait File::break_handles(const OplockKey& except, Waker waker, const Open* self) {
     if (!has_oplocks_.load(std::memory_order_acquire)) return {};
     BreakList notices;
     BreakWait wait;
     {
         const auto state = state_.lock();
         if (state->oplocks == nullptr) return {};
-        if (state->oplocks->conflict(BreakReason::delete_or_rename, except, nullptr, notices)) {
+        const Grant* own = self != nullptr ? self->grant_.get() : nullptr;
+        if (state->oplocks->conflict(BreakReason::delete_or_rename, except, own, notices)) {
             wait = {shared_from_this(), state->oplocks->wait(waker)};
         }
     }

@@ -95,7 +95,10 @@ bool Oplocks::conflict(BreakReason reason, const OplockKey& key, const Grant* se
     bool wait = false;
     for (const std::shared_ptr<Grant>& grant : grants_) {
         if (grant->is_lease() && grant->key == key) continue;
-        if (grant.get() == self && has(grant->state, cache::write)) continue;
+        // A level II oplock is broken by its holder's own writes, too.
+        const bool own_stays =
+            reason == BreakReason::delete_or_rename || has(grant->state, cache::write);
+        if (grant.get() == self && own_stays) continue;
         wait = wait || has(grant->state, waits_for(*grant, reason));
         shrink(grant, reduced(*grant, reason), notices);
     }
