@@ -45,29 +45,43 @@ void advance(std::shared_ptr<Delivery> delivery) {
     const std::size_t index = delivery->next++;
     const std::uint64_t id = delivery->stops[index].connection_id;
     ServerImpl& server = delivery->server;
-    server.post_to_connection(
-        id, [delivery = std::move(delivery), index](Connection* connection) mutable {
-            const bool open = connection != nullptr && !connection->closing();
-            if (open && send(*delivery, delivery->stops[index], *connection)) return;
-            advance(std::move(delivery));
-        });
+    auto try_it = [delivery = std::move(delivery), index](Connection* connection) mutable {
+        const bool open = connection != nullptr && !connection->closing();
+        if (open && send(*delivery, delivery->stops[index], *connection)) return;
+        advance(std::move(delivery));
+    };
+    // At once if it can be: what the client sends next must not be answered before.
+    if (Connection* here = server.connection_here(id)) {
+        try_it(here);
+    } else {
+        server.post_to_connection(id, std::move(try_it));
+    }
 }
 
 }  // namespace
 
-void send_to_sessions(ServerImpl& server, std::vector<BreakTarget> targets,
-                      std::vector<std::byte> message,
+void send_to_sessions(ServerImpl& server, const ClientGuid* client,
+                      std::vector<BreakTarget> targets, std::vector<std::byte> message,
                       std::move_only_function<void()> undeliverable) {
     auto delivery = std::make_shared<Delivery>(
         Delivery{server, std::move(message), {}, 0, std::move(undeliverable)});
+    bool must_seal = false;
     for (const BreakTarget& target : targets) {
         const std::shared_ptr<Session> session = server.session_table.find(target.session_id);
         if (session == nullptr) continue;
         const bool seal = session->encrypt_data || target.encrypt;
+        must_seal = must_seal || seal;
         const auto state = session->state.lock();
         for (const Channel& channel : state->channels) {
             delivery->stops.push_back({channel.connection_id, session, seal});
         }
+    }
+    if (client != nullptr && !must_seal && !delivery->stops.empty()) {
+        std::vector<Delivery::Stop> stops;
+        for (const std::uint64_t id : server.connections_of(*client)) {
+            stops.push_back({id, nullptr, false});
+        }
+        delivery->stops.insert(delivery->stops.begin(), stops.begin(), stops.end());
     }
     advance(std::move(delivery));
 }

@@ -26,10 +26,11 @@ std::vector<std::byte> notification(const Body& body) {
     return message;
 }
 
-// Sends on the first channel that is there, of the first of these sessions that has one, sealed if
-// the session or the target wants it; `undeliverable` runs if there is none.
-void send_to_sessions(ServerImpl& server, std::vector<BreakTarget> targets,
-                      std::vector<std::byte> message,
+// Sends on the first connection that is there: of the client, oldest first, unless the message must
+// be sealed; then the channels of these sessions, sealed if the session or the target wants it.
+// `undeliverable` runs if there is none.
+void send_to_sessions(ServerImpl& server, const ClientGuid* client,
+                      std::vector<BreakTarget> targets, std::vector<std::byte> message,
                       std::move_only_function<void()> undeliverable);
 
 }  // namespace smb3d::engine

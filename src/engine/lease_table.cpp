@@ -28,9 +28,9 @@ void ClientHolder::cache_broken(const fsa::BreakNotice& notice) {
     const std::weak_ptr<fsa::File> file = file_;
     if (notice.acknowledge) server_.break_timers.watch(file, notice);
     auto undeliverable = [file, grant = notice.grant, number = notice.number] {
-        if (const auto alive = file.lock()) alive->break_timed_out(grant, number);
+        if (const auto alive = file.lock()) alive->break_timed_out(grant, number, false);
     };
-    send_to_sessions(server_, targets(), message(notice), std::move(undeliverable));
+    send_to_sessions(server_, client(), targets(), message(notice), std::move(undeliverable));
 }
 
 void OplockHolder::set_open(std::uint64_t persistent_id, std::uint64_t volatile_id,

@@ -68,7 +68,8 @@ bool File::break_for_open(State& state, const OpenArgs& args, bool conflict, Bre
     } else if (only_looks_or_reads_security(args.granted_access)) {
         reason = BreakReason::open_security;
     }
-    return state.oplocks->conflict(reason, args.oplock_key, nullptr, notices);
+    const bool waits = state.oplocks->conflict(reason, args.oplock_key, nullptr, notices);
+    return waits || (args.retry && state.oplocks->others_breaking(args.oplock_key));
 }
 
 bool File::opened_by_others(const State& state, const Open& open) const {
@@ -205,10 +206,11 @@ Result<void> File::acknowledge_break(const OplockKey& key, CacheState cached) {
     });
 }
 
-void File::break_timed_out(const std::shared_ptr<Grant>& grant, std::uint32_t number) {
+void File::break_timed_out(const std::shared_ptr<Grant>& grant, std::uint32_t number,
+                           bool reachable) {
     const Result<void> ended =
         end_break([&](Oplocks& oplocks, BreakList&, WakeList& wakes) -> Result<void> {
-            oplocks.time_out(grant, number, wakes);
+            oplocks.time_out(grant, number, reachable, wakes);
             return {};
         });
     static_cast<void>(ended);  // the file may have lost its last open meanwhile
