@@ -161,7 +161,7 @@ constexpr Row table[] = {
     {"server.signing", Type::choice, R"("offered")", 0, 0, signing_names, live, optional,
      put<&Config::signing>,
      "\"offered\": a session is signed if its client asks for it (Windows does).  \"required\" "
-     "(recommended): unsigned requests are refused."},
+     "(recommended): unsigned requests are refused, and guests, who have no key to sign with."},
     {"server.encryption", Type::choice, R"("offered")", 0, 0, encryption_names, live, optional,
      put<&Config::encryption>,
      "\"off\": encryption is not negotiated.  \"offered\": clients that ask for it, and shares "

@@ -357,6 +357,7 @@ void Daemon::tick(steady_clock::time_point now) {
     if (now >= next_status_) {
         notify_.status(status_line());
         shares_->collect();
+        heap_.trim();
         next_status_ = now + std::chrono::seconds(30);
     }
 }

@@ -17,6 +17,7 @@
 
 #include "auth/local_authority.h"
 #include "base/buffer_pool.h"
+#include "base/heap.h"
 #include "daemon/admin_commands.h"
 #include "daemon/admin_socket.h"
 #include "daemon/config_file.h"
@@ -106,6 +107,7 @@ class Daemon final : public Control {
     AdminCommands commands_{*this};
     AdminSocket admin_;
 
+    HeapTrimmer heap_;
     bool stopping_{false};
     std::vector<std::uint64_t> turns_;  // of each loop, when last seen
     std::chrono::steady_clock::time_point next_ping_{};
