@@ -111,6 +111,10 @@ struct ServerConfig {
     std::uint32_t idle_session_minutes{0};     // 0: never
     std::uint32_t max_sessions{32768};
     std::uint32_t max_open_files{262144};
+    // [MS-SMB2] 3.3.3 ServerSideCopyMaxNumberofChunks, ...MaxChunkSize, ...MaxDataSize.
+    std::uint32_t copy_max_chunks{256};
+    std::uint32_t copy_max_chunk_size{1U << 20};
+    std::uint32_t copy_max_request_size{16U << 20};
     // key: fold_name(name); IPC$ included
     std::map<std::string, std::shared_ptr<const SharePolicy>> shares;
 };
