@@ -221,6 +221,15 @@ constexpr Row table[] = {
      put<&Config::max_credits>,
      "Credits that a connection may hold: how many requests (or units of 64 KiB) it may have under "
      "way."},
+    {"server.copy_max_chunks", Type::integer, "256", 1, 256, none, live, optional,
+     put<&Config::copy_max_chunks>, "Server-side copy: how many ranges a request may name."},
+    {"server.copy_max_chunk_size", Type::size, R"("1MiB")", 64 * kib, 8 * mib, none, live, optional,
+     put<&Config::copy_max_chunk_size>, "Server-side copy: the longest range."},
+    {"server.copy_max_request_size", Type::size, R"("16MiB")", 64 * kib, 1 * gib, none, live,
+     optional, put<&Config::copy_max_request_size>,
+     "Server-side copy: the most that one request may copy.  Clients that ask for more are told "
+     "the "
+     "three limits."},
 
     {"auth.guest", Type::boolean, "false", 0, 0, none, live, optional, put<&Config::guest>,
      "Let users without an account in as guests, on shares that allow guests.  A wrong password "
