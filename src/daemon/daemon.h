@@ -75,6 +75,7 @@ class Daemon final : public Control {
 
     ReloadReport apply(const Config& wanted);
     void note_reload(const ReloadReport& report);
+    void tell_interfaces();
     void handle_signal(int fd);
     void tick(std::chrono::steady_clock::time_point now);
     bool loops_turn();
@@ -105,6 +106,9 @@ class Daemon final : public Control {
     std::unique_ptr<Listeners> listeners_;
     AdminCommands commands_{*this};
     AdminSocket admin_;
+
+    InterfaceWatch interfaces_;
+    std::shared_ptr<const engine::NetworkInterfaces> told_interfaces_;
 
     bool stopping_{false};
     std::vector<std::uint64_t> turns_;  // of each loop, when last seen

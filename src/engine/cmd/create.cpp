@@ -268,6 +268,7 @@ std::shared_ptr<Open> make_open(CreateState& state) {
     open->create_options = state.request.create_options;
     open->opened_at = filetime_now();
     if (!state.fsa_open) open->pipe_name = state.opened.path;
+    if (call.connection.negotiated.smb3()) open->order.begin(call.header.channel_sequence());
     return open;
 }
 

@@ -35,7 +35,7 @@ class FakeServer final : public engine::Server {
         engine::SessionInfo session;
         session.id = 0xFFFFFFFF00000001ULL;  // more than JSON readers keep as a number
         session.user = "anna";
-        session.channels = {"1.2.3.4:5"};
+        session.channels = {{"1.2.3.4:5", "tcp", 0, 0}};
         session.since = 116444736000000000ULL + 10000000ULL * 86400;
         return {session};
     }
