@@ -111,9 +111,9 @@ constexpr Column share_columns[] = {
     {"NAME", "name"},           {"PATH", "path"},         {"CONNECTIONS", "connections"},
     {"READ ONLY", "read_only"}, {"ENCRYPTED", "encrypt"}, {"HIDDEN", "hidden"},
     {"COMMENT", "comment"}};
-constexpr Column open_columns[] = {{"ID", "id"},       {"USER", "user"}, {"FROM", "peer"},
-                                   {"SHARE", "share"}, {"PATH", "path"}, {"ACCESS", "access"},
-                                   {"LOCKS", "locks"}};
+constexpr Column open_columns[] = {{"ID", "id"},         {"USER", "user"},  {"FROM", "peer"},
+                                   {"SHARE", "share"},   {"PATH", "path"},  {"ACCESS", "access"},
+                                   {"OPLOCK", "oplock"}, {"LOCKS", "locks"}};
 constexpr Column config_columns[] = {{"KEY", "key"}, {"VALUE", "value"}, {"SOURCE", "source"}};
 constexpr Column user_columns[] = {
     {"NAME", "name"}, {"STATE", "state"}, {"FULL NAME", "full_name"}, {"CREATED", "created"}};
@@ -137,6 +137,8 @@ std::string render(const std::string& command, const json& result) {
         return fmt::format("Session {} has been ended.\n", cell(result["id"]));
     if (command == "open.close")
         return fmt::format("Open {} has been closed.\n", cell(result["id"]));
+    if (command == "lease.break")
+        return fmt::format("The client of open {} has been told.\n", cell(result["id"]));
     if (command == "reload") return render_reload(result);
     return pairs(result);
 }

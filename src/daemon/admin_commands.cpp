@@ -143,6 +143,9 @@ json run_open_list(Control& control, const json&) {
                         {"directory", o.directory},
                         {"delete_on_close", o.delete_on_close},
                         {"locks", o.locks},
+                        {"oplock", o.oplock},
+                        {"lease_key", o.lease_key},
+                        {"breaking", o.breaking},
                         {"since", time_text(o.since)}});
     }
     return list;
@@ -153,6 +156,15 @@ json run_open_close(Control& control, const json& arguments) {
     if (!control.server().close_open(id))
         throw Refused{fmt::format("there is no open {}", id_text(id))};
     log::info(log::Component::admin, "open {} closed by the administrator", id_text(id));
+    return {{"id", id_text(id)}};
+}
+
+json run_lease_break(Control& control, const json& arguments) {
+    const auto id = id_argument(arguments);
+    if (!control.server().break_lease(id))
+        throw Refused{fmt::format("there is no open file {}", id_text(id))};
+    log::info(log::Component::admin, "oplock or lease of open {} broken by the administrator",
+              id_text(id));
     return {{"id", id_text(id)}};
 }
 
@@ -228,6 +240,7 @@ constexpr Command commands[] = {
     {"share.list", run_share_list},
     {"open.list", run_open_list},
     {"open.close", run_open_close},
+    {"lease.break", run_lease_break},
     {"log.level", run_log_level},
     {"reload", run_reload},
     {"config.show", run_config_show},

@@ -36,6 +36,9 @@ struct ShareConfig {
     std::vector<std::string> read_only_users;
     bool access_based_enumeration{};
     engine::OfflineCaching caching{};
+    bool oplocks{};
+    bool level2_oplocks_only{};
+    bool directory_leases{};
     std::uint32_t max_connections{};
     bool case_sensitive{};
     Symlinks symlinks{};
@@ -77,6 +80,10 @@ struct Config {
     bool multichannel{};
     std::uint32_t max_channels{};
     InterfaceRules interfaces;
+    bool leases{};
+    bool directory_leases{};
+    std::uint32_t max_directory_leases{};
+    std::uint64_t oplock_break_timeout_ms{};
     std::uint64_t authentication_timeout_ms{};
     std::uint64_t idle_session_timeout_ms{};
     std::uint64_t stop_timeout_ms{};

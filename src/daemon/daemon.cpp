@@ -182,6 +182,11 @@ std::shared_ptr<const engine::ServerConfig> Daemon::server_config(const Config& 
     made->max_open_files = config.max_open_files;
     made->multichannel = config.multichannel;
     made->max_channels_per_session = config.max_channels;
+    made->leases = config.leases;
+    made->directory_leases = config.directory_leases;
+    made->max_directory_leases = config.max_directory_leases;
+    made->oplock_break_seconds = static_cast<std::uint32_t>(
+        std::max<std::uint64_t>(1, config.oplock_break_timeout_ms / 1000));
     made->shares = std::move(shares);
     return made;
 }

@@ -86,6 +86,10 @@ struct SharePolicy {
     std::vector<std::string> read_only_users;
     std::map<std::string, std::uint32_t> group_ids;
     std::uint32_t max_connections{0};  // 0: no limit
+    // [MS-SMB2] 3.3.1.6: what clients may cache of its files.
+    bool oplocks{true};       // traditional ones and leases
+    bool level2_only{false};  // SMB2_SHAREFLAG_FORCE_LEVELII_OPLOCK: reads only
+    bool directory_leases{true};
 };
 
 struct ServerConfig {
@@ -114,6 +118,10 @@ struct ServerConfig {
     // SMB2_GLOBAL_CAP_MULTI_CHANNEL: a session may use several connections.
     bool multichannel{true};
     std::uint32_t max_channels_per_session{32};
+    bool leases{true};                          // SMB2_GLOBAL_CAP_LEASING
+    bool directory_leases{true};                // SMB2_GLOBAL_CAP_DIRECTORY_LEASING
+    std::uint32_t max_directory_leases{65536};  // the oldest is broken to make room
+    std::uint32_t oplock_break_seconds{35};     // for a client to acknowledge
     // key: fold_name(name); IPC$ included
     std::map<std::string, std::shared_ptr<const SharePolicy>> shares;
 };

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "engine/lease_table.h"
 #include "engine/request.h"
 #include "fsa/access.h"
 #include "fsa/path.h"
@@ -13,6 +14,18 @@
 #include "wire/create.h"
 
 namespace smb3d::engine {
+
+// SMB2_CREATE_REQUEST_LEASE, _V2.
+struct LeaseRequest {
+    wire::LeaseKey lease_key{};
+    fsa::OplockKey key;
+    std::uint32_t state{0};
+    bool v2{false};
+    std::uint16_t epoch{0};
+    bool has_parent{false};
+    wire::LeaseKey parent_lease_key{};
+    fsa::OplockKey parent_key;
+};
 
 struct CreateState {
     CreateState(Call& call_, const wire::CreateRequest& request_)
@@ -33,12 +46,16 @@ struct CreateState {
     bool wants_maximal_access{false};
     std::uint64_t maximal_access_timestamp{0};
     bool wants_disk_id{false};
-    bool asked_lease{false};
+    std::optional<LeaseRequest> lease_request;
 
     // What the phases found and did.
     vfs::OpenReply opened;
     std::uint32_t granted{0};
     std::shared_ptr<fsa::Open> fsa_open;
+    std::shared_ptr<Lease> lease;
+    fsa::BreakWait wait;  // not empty: others must give up what they cache first
+    fsa::Caching caching;
+    wire::OplockLevel response_oplock{wire::OplockLevel::none};
     wire::CreateAction action{wire::CreateAction::opened};
 };
 

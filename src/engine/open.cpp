@@ -44,6 +44,7 @@ Task<Result<void>> close_open(ServerImpl& server, std::shared_ptr<Open> open, Lo
             co_await removal;
         }
     }
+    if (open->lease) server.leases.leave(open->lease, open->fsa->id);
     Pending<void> closing(loop);
     open->file->close(op, closing.done());
     Result<void> closed = co_await closing;

@@ -26,6 +26,8 @@
 
 namespace smb3d::engine {
 
+class Lease;
+
 // Where a listing stands; [MS-SMB2] 3.3.1.10 EnumerationLocation, EnumerationSearchPattern.
 struct Enumeration {
     bool started{false};
@@ -45,6 +47,7 @@ struct Open {
 
     std::shared_ptr<vfs::File> file;
     std::shared_ptr<fsa::Open> fsa;  // null for a pipe
+    std::shared_ptr<Lease> lease;    // null: none
     vfs::FileId file_id;
     vfs::FileKind kind{vfs::FileKind::file};
     std::uint32_t granted_access{0};

@@ -64,6 +64,9 @@ struct OpenInfo {
     bool directory{false};
     bool delete_on_close{false};
     std::size_t locks{0};
+    std::string oplock;     // "none", "level II", "exclusive", "batch", "lease R", "lease RWH", ...
+    std::string lease_key;  // hexadecimal; "" if it is no lease
+    bool breaking{false};   // the client has been asked to give up part of it
     std::uint64_t since{0};
 };
 struct ShareInfo {
@@ -116,6 +119,8 @@ class Server {
     // False if there is no such id.
     virtual bool end_session(std::uint64_t id) = 0;
     virtual bool close_open(std::uint64_t id) = 0;
+    // Takes back what the client of this open may cache.
+    virtual bool break_lease(std::uint64_t open_id) = 0;
     // Ends every session of this account (disabled, deleted); the number ended.
     virtual std::size_t end_user(const std::string& user) = 0;
 

@@ -4,6 +4,7 @@
 #include <cassert>
 #include <condition_variable>
 #include <future>
+#include <span>
 #include <thread>
 
 #include "base/filetime.h"
@@ -22,6 +23,25 @@ constexpr auto component = log::Component::engine;
 struct FunctionWork : Work {
     std::move_only_function<void()> function;
 };
+
+std::string hexadecimal(std::span<const std::uint8_t> bytes) {
+    std::string text;
+    for (const std::uint8_t byte : bytes) text += fmt::format("{:02x}", byte);
+    return text;
+}
+
+void describe_caching(const fsa::Open& open, OpenInfo& info) {
+    const fsa::Caching caching = open.file().caching(open);
+    info.breaking = caching.breaking;
+    if (caching.lease) {
+        info.oplock = fmt::format("lease {}", cache_state_name(caching.state));
+        info.lease_key = hexadecimal(std::span(open.oplock_key.bytes).subspan(16));
+    } else if ((caching.state & fsa::cache::write) == 0) {
+        info.oplock = caching.state != fsa::cache::none ? "level II" : "none";
+    } else {
+        info.oplock = (caching.state & fsa::cache::handle) != 0 ? "batch" : "exclusive";
+    }
+}
 
 // A session's end that runs by itself; `server` waits for it before it goes.
 Detached run_session_end(ServerImpl& server, std::shared_ptr<Session> session, Loop& loop) {
@@ -45,6 +65,12 @@ Detached run_close_open(ServerImpl& server, std::shared_ptr<Open> open, Loop& lo
 
 }  // namespace
 
+std::uint64_t monotonic_ns() {
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    return static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
+}
+
 void post_function(Loop& loop, std::move_only_function<void()> function) {
     auto* work = new FunctionWork;
     work->function = std::move(function);
@@ -63,8 +89,12 @@ std::unique_ptr<Server> Server::create(std::vector<Loop*> loops,
 
 ServerImpl::ServerImpl(std::vector<Loop*> loops, std::shared_ptr<const ServerConfig> config,
                        std::shared_ptr<const auth::Authority> authority)
-    : loops_(std::move(loops)), config_(config), started_at_(filetime_now()) {
+    : break_timers(*loops.front()),
+      loops_(std::move(loops)),
+      config_(config),
+      started_at_(filetime_now()) {
     assert(!loops_.empty());
+    break_timers.set_timeout(std::chrono::seconds(config->oplock_break_seconds));
     std::size_t highest = 0;
     for (const Loop* loop : loops_) highest = std::max<std::size_t>(highest, loop->index());
     locals_.resize(highest + 1);
@@ -178,17 +208,15 @@ bool ServerImpl::detach_session(const std::shared_ptr<Session>& session,
         channels = std::move(state->channels);
         state->channels.clear();
     }
-    std::shared_ptr<const Unsolicited> notice;
-    if (tell) {
-        notice = make_unsolicited(wire::ServerToClientNotification{}, session->id,
-                                  session->encrypt_data);
-    }
+    // [MS-SMB2] 2.2.44.1
+    std::vector<std::byte> notice;
+    if (tell) notice = unsolicited(wire::ServerToClientNotification{}, session->id);
     for (const Channel& channel : channels) {
         if (channel.connection_id == except_connection) continue;
         post_to_connection(channel.connection_id, [session, notice](Connection* connection) {
             if (connection == nullptr) return;
-            if (notice && connection->negotiated.supports_notifications) {
-                send_unsolicited(*connection, *session, *notice);
+            if (!notice.empty() && connection->negotiated.supports_notifications) {
+                send_unsolicited(*connection, {session, session->encrypt_data}, notice);
             }
             connection->cancel_session(session->id);
             connection->drop_channel(session->id);
@@ -262,6 +290,7 @@ void ServerImpl::set_interfaces(std::shared_ptr<const NetworkInterfaces> interfa
 
 std::vector<std::string> ServerImpl::reconfigure(std::shared_ptr<const ServerConfig> config) {
     *config_.lock() = config;
+    break_timers.set_timeout(std::chrono::seconds(config->oplock_break_seconds));
     for (Loop* loop : loops_) {
         run_on(*loop, [this, loop, &config] { local(*loop).config = config; });
     }
@@ -380,6 +409,7 @@ std::vector<OpenInfo> ServerImpl::opens() {
             if (open->fsa) {
                 info.delete_on_close = open->fsa->file().is_delete_on_close(*open->fsa);
                 info.locks = open->fsa->file().lock_count(*open->fsa);
+                describe_caching(*open->fsa, info);
             }
             info.since = open->opened_at;
             list.push_back(std::move(info));
@@ -456,10 +486,27 @@ bool ServerImpl::close_open(std::uint64_t id) {
     return false;
 }
 
+bool ServerImpl::break_lease(std::uint64_t open_id) {
+    for (const auto& session : session_table.all()) {
+        std::shared_ptr<fsa::Open> found;
+        {
+            auto state = session->state.lock();
+            state->opens.for_each([&](std::uint64_t, std::shared_ptr<Open>& open) {
+                if (open->persistent_id == open_id) found = open->fsa;
+            });
+        }
+        if (!found) continue;
+        found->file().break_own(*found);
+        return true;
+    }
+    return false;
+}
+
 void ServerImpl::stop(std::chrono::milliseconds grace) {
     stopping_.store(true);
     run_on(*loops_.front(), [this] {
         if (idle_sweep_.armed()) loops_.front()->disarm(idle_sweep_);
+        break_timers.stop();
     });
     for (Loop* loop : loops_) {
         run_on(*loop, [this, loop] {

@@ -13,7 +13,9 @@
 #include <vector>
 
 #include "base/guarded.h"
+#include "engine/break_timers.h"
 #include "engine/connection.h"
+#include "engine/lease_table.h"
 #include "engine/server.h"
 #include "engine/session.h"
 #include "fsa/file_table.h"
@@ -55,6 +57,7 @@ class ServerImpl final : public Server {
     Totals totals() override;
     bool end_session(std::uint64_t id) override;
     bool close_open(std::uint64_t id) override;
+    bool break_lease(std::uint64_t open_id) override;
     std::size_t end_user(const std::string& user) override;
     void set_interfaces(std::shared_ptr<const NetworkInterfaces> interfaces) override;
     void stop(std::chrono::milliseconds grace) override;
@@ -62,6 +65,8 @@ class ServerImpl final : public Server {
     // -- for the engine
     SessionTable session_table;
     fsa::FileTable files;
+    LeaseTable leases;
+    BreakTimers break_timers;
 
     LoopState& local(const Loop& loop) { return *locals_[loop.index()]; }
     // The message runs on the connection's loop, with null if the connection is gone: a normal
@@ -132,6 +137,9 @@ class ServerImpl final : public Server {
         ServerImpl* owner{nullptr};
     } idle_sweep_;
 };
+
+// CLOCK_MONOTONIC, for what may run on no loop.
+std::uint64_t monotonic_ns();
 
 // A message to a loop: runs once, then is gone.
 void post_function(Loop& loop, std::move_only_function<void()> function);

@@ -97,6 +97,14 @@ Result<wire::NegotiateContexts> settle_contexts(Call& call, const wire::Negotiat
 std::uint32_t server_capabilities(const Negotiated& negotiated, const ServerConfig& config) {
     std::uint32_t bits = 0;
     if (negotiated.dialect >= Dialect::smb210) bits |= wire::capabilities::large_mtu;
+    if (negotiated.dialect >= Dialect::smb210 && config.leases) {
+        bits |= wire::capabilities::leasing;
+    }
+    // 3.3.5.4: if the client has it, too.
+    if (negotiated.smb3() && config.leases && config.directory_leases &&
+        (negotiated.client_capabilities & wire::capabilities::directory_leasing) != 0) {
+        bits |= wire::capabilities::directory_leasing;
+    }
     // 3.1.1 has a negotiate context instead.
     if ((negotiated.dialect == Dialect::smb300 || negotiated.dialect == Dialect::smb302) &&
         negotiated.cipher != Cipher::none && config.encryption != Encryption::off) {

@@ -33,6 +33,9 @@ wire::TreeConnectResponse describe(const Tree& tree) {
     if (tree.policy->access_based_enumeration) {
         response.share_flags |= wire::share_flags::access_based_directory_enum;
     }
+    if (tree.policy->level2_only) {
+        response.share_flags |= wire::share_flags::force_levelii_oplock;
+    }
     if (tree.policy->encrypt) response.share_flags |= wire::share_flags::encrypt_data;
     response.maximal_access = tree.maximal_access;
     return response;

@@ -51,6 +51,8 @@ Reply write(Call& call, wire::WriteRequest request) {
         const bool through =
             (request.flags & wire::write_flags::write_through) != 0 || call.open->write_through();
         const Lane lane = bytes.size() <= small_io ? Lane::small_io : Lane::bulk_io;
+        // [MS-FSA] 2.1.5.3; and again below, for who began to cache meanwhile.
+        if (call.open->fsa) call.open->fsa->file().break_readers(*call.open->fsa);
         Pending<std::size_t> writing(call.loop());
         call.open->file->write(call.op(lane), request.offset, std::span(&from, 1), through,
                                writing.done());
@@ -59,6 +61,7 @@ Reply write(Call& call, wire::WriteRequest request) {
         response.count = static_cast<std::uint32_t>(*count);
         call.connection.local().bytes_written.fetch_add(*count, std::memory_order_relaxed);
         if (call.open->fsa) {
+            call.open->fsa->file().break_readers(*call.open->fsa);
             if (request.offset != vfs::append_offset) {
                 call.open->fsa->set_position(request.offset + *count);
             }

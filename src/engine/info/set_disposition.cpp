@@ -1,6 +1,7 @@
 // FileDispositionInformation(Ex): [MS-FSA] 2.1.5.15.3.
 #include "engine/connection.h"
 #include "engine/file_access.h"
+#include "engine/fsa_wait.h"
 #include "engine/info/set.h"
 #include "fscc/file_info.h"
 
@@ -41,6 +42,9 @@ Task<NtStatus> dispose(Call& call, fsa::Disposition disposition) {
     if (!call.open->fsa) co_return NtStatus::INVALID_PARAMETER;
     fsa::Open& open = *call.open->fsa;
     if (disposition.remove) {
+        Task<NtStatus> breaking = break_handles(call);
+        const NtStatus broken = co_await breaking;
+        if (broken != NtStatus::SUCCESS) co_return broken;
         Pending<vfs::FileStat> asking(call.loop());
         call.open->file->stat(call.op(Lane::metadata), asking.done());
         const Result<vfs::FileStat> stat = co_await asking;

@@ -32,7 +32,9 @@ Task<NtStatus> set_basic(Call& call, Bytes input) {
 }
 
 NtStatus check_size(const Call& call, std::int64_t size) {
-    if (call.open->is_directory() || size < 0) return NtStatus::INVALID_PARAMETER;
+    if (!call.open->fsa || call.open->is_directory() || size < 0) {
+        return NtStatus::INVALID_PARAMETER;
+    }
     return NtStatus::SUCCESS;
 }
 
@@ -51,11 +53,13 @@ Task<NtStatus> set_end_of_file(Call& call, Bytes input) {
     if (!info) co_return info.error();
     const NtStatus valid = check_size(call, info->end_of_file);
     if (valid != NtStatus::SUCCESS) co_return valid;
+    call.open->fsa->file().break_readers(*call.open->fsa);
     Pending<void> sizing(call.loop());
     call.open->file->set_size(call.op(Lane::metadata),
                               static_cast<std::uint64_t>(info->end_of_file), sizing.done());
     const Result<void> sized = co_await sizing;
     if (!sized) co_return sized.error();
+    call.open->fsa->file().break_readers(*call.open->fsa);
     Task<NtStatus> keep = keep_times(call);
     co_return co_await keep;
 }
@@ -65,11 +69,13 @@ Task<NtStatus> set_allocation(Call& call, Bytes input) {
     if (!info) co_return info.error();
     const NtStatus valid = check_size(call, info->allocation_size);
     if (valid != NtStatus::SUCCESS) co_return valid;
+    call.open->fsa->file().break_readers(*call.open->fsa);
     Pending<void> allocating(call.loop());
     call.open->file->allocate(call.op(Lane::metadata),
                               static_cast<std::uint64_t>(info->allocation_size), allocating.done());
     const Result<void> allocated = co_await allocating;
     if (!allocated) co_return allocated.error();
+    call.open->fsa->file().break_readers(*call.open->fsa);
     Task<NtStatus> keep = keep_times(call);
     co_return co_await keep;
 }

@@ -2,6 +2,7 @@
 #include <string>
 
 #include "engine/connection.h"
+#include "engine/fsa_wait.h"
 #include "engine/info/set.h"
 #include "engine/server_impl.h"
 #include "fsa/access.h"
@@ -94,6 +95,12 @@ Task<NtStatus> check_target(Call& call, const Target& target) {
     // Another case of its own name, or a further link to the same file.
     if (present->id == call.open->file_id) co_return NtStatus::SUCCESS;
     if (!target.replace) co_return NtStatus::OBJECT_NAME_COLLISION;
+    const std::shared_ptr<fsa::File> open_target = files.find({share_id(call), present->id});
+    if (open_target) {
+        Task<NtStatus> breaking = break_handles_of(call, open_target);
+        const NtStatus broken = co_await breaking;
+        if (broken != NtStatus::SUCCESS) co_return broken;
+    }
     const auto replaceable = files.check_target({share_id(call), present->id}, present->attributes,
                                                 present->kind == vfs::FileKind::directory,
                                                 target.posix, target.ignore_readonly);
@@ -105,6 +112,9 @@ Task<NtStatus> rename_to(Call& call, Result<Target> target) {
     if (!call.open->fsa) co_return NtStatus::INVALID_PARAMETER;
     fsa::Open& open = *call.open->fsa;
     if (open.file().path(open) == target->path) co_return NtStatus::SUCCESS;
+    Task<NtStatus> breaking = break_handles(call);
+    const NtStatus broken = co_await breaking;
+    if (broken != NtStatus::SUCCESS) co_return broken;
     Task<NtStatus> checking = check_target(call, *target);
     const NtStatus checked = co_await checking;
     if (checked != NtStatus::SUCCESS) co_return checked;

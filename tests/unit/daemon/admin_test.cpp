@@ -28,6 +28,7 @@ class FakeServer final : public engine::Server {
     }
     void set_authority(std::shared_ptr<const auth::Authority>) override {}
     std::shared_ptr<const engine::ServerConfig> config() const override { return {}; }
+    void set_interfaces(std::shared_ptr<const engine::NetworkInterfaces>) override {}
     std::vector<engine::ConnectionInfo> connections() override {
         return {{1, "1.2.3.4:5", "tcp", "3.1.1", 0}};
     }
@@ -87,6 +88,9 @@ TEST_F(Admin, SessionsAreListedAndEndedByTheIdShown) {
     ASSERT_EQ(list.size(), 1U);
     EXPECT_EQ(list[0]["user"], "anna");
     EXPECT_EQ(list[0]["since"], "1970-01-02T00:00:00Z");
+    EXPECT_EQ(list[0]["channels"][0]["peer"], "1.2.3.4:5");
+    EXPECT_EQ(list[0]["channels"][0]["transport"], "tcp");
+    EXPECT_EQ(list[0]["channels"][0]["loop"], 0);
     EXPECT_EQ(ask("session.kill", {{"id", list[0]["id"]}})["ok"], true);
     const json wrong = ask("session.kill", {{"id", "0x1"}});
     EXPECT_EQ(wrong["ok"], false);

@@ -308,26 +308,27 @@ TEST(Unsolicited, GoesOverAnotherChannelIfTheFirstIsGone_3_3_4_6) {
     const auto session = server.session_table.find(b.first.session_id);
     const auto channels = session->state.lock()->channels;
     ASSERT_EQ(channels.size(), 2U);
-    const auto message = engine::make_unsolicited(wire::OplockBreakNotification{}, 0, false);
+    const auto message = engine::unsolicited(wire::OplockBreakNotification{});
     std::atomic<std::uint64_t> taken{~std::uint64_t{0}};
-    engine::send_to_session(server, session, channels[1].connection_id, message,
-                            [&](std::uint64_t id) { taken = id; });
+    engine::send_to_sessions(server, {{session, false}}, channels[1].connection_id, message,
+                             [&](std::uint64_t id) { taken = id; });
     EXPECT_EQ(b.second.wait(~std::uint64_t{0}).header.command, wire::Command::oplock_break);
     EXPECT_EQ(taken, channels[1].connection_id);
     b.second.disconnect();
-    engine::send_to_session(server, session, channels[1].connection_id, message,
-                            [&](std::uint64_t id) { taken = id; });
+    engine::send_to_sessions(server, {{session, false}}, channels[1].connection_id, message,
+                             [&](std::uint64_t id) { taken = id; });
     // Before the server has noticed, the dead connection may have taken it: then it is the
     // acknowledgment's time limit that helps.
     if (TestServer::eventually([&] { return only_session(b.server).channels.size() == 1; })) {
-        engine::send_to_session(server, session, channels[1].connection_id, message,
-                                [&](std::uint64_t id) { taken = id; });
+        engine::send_to_sessions(server, {{session, false}}, channels[1].connection_id, message,
+                                 [&](std::uint64_t id) { taken = id; });
     }
     EXPECT_EQ(b.first.wait(~std::uint64_t{0}).header.command, wire::Command::oplock_break);
     EXPECT_TRUE(TestServer::eventually([&] { return taken == channels[0].connection_id; }));
     b.first.disconnect();
     ASSERT_TRUE(TestServer::eventually([&] { return b.server.engine().sessions().empty(); }));
-    engine::send_to_session(server, session, 0, message, [&](std::uint64_t id) { taken = id; });
+    engine::send_to_sessions(server, {{session, false}}, 0, message,
+                             [&](std::uint64_t id) { taken = id; });
     EXPECT_EQ(taken, 0U);
 }
 
