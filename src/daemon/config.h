@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "daemon/interface_watch.h"
 #include "daemon/toml_reader.h"
 #include "engine/config.h"
 
@@ -76,6 +77,9 @@ struct Config {
     std::uint32_t max_connections_per_address{};
     std::uint32_t max_sessions{};
     std::uint32_t max_open_files{};
+    bool multichannel{};
+    std::uint32_t max_channels{};
+    InterfaceRules interfaces;
     bool leases{};
     bool directory_leases{};
     std::uint32_t max_directory_leases{};

@@ -76,6 +76,7 @@ class Daemon final : public Control {
 
     ReloadReport apply(const Config& wanted);
     void note_reload(const ReloadReport& report);
+    void tell_interfaces();
     void handle_signal(int fd);
     void tick(std::chrono::steady_clock::time_point now);
     bool loops_turn();
@@ -108,6 +109,9 @@ class Daemon final : public Control {
     AdminSocket admin_;
 
     HeapTrimmer heap_;
+    InterfaceWatch interfaces_;
+    std::shared_ptr<const engine::NetworkInterfaces> told_interfaces_;
+
     bool stopping_{false};
     std::vector<std::uint64_t> turns_;  // of each loop, when last seen
     std::chrono::steady_clock::time_point next_ping_{};

@@ -71,7 +71,7 @@ std::vector<pipe::SessionEntry> DaemonView::sessions() const {
     if (engine == nullptr) return list;
     for (const auto& session : engine->sessions()) {
         pipe::SessionEntry entry;
-        if (!session.channels.empty()) entry.client = host_of(session.channels.front());
+        if (!session.channels.empty()) entry.client = host_of(session.channels.front().peer);
         entry.user = session.user;
         entry.opens = static_cast<std::uint32_t>(session.opens);
         entry.active_seconds = seconds_since(session.since);
@@ -91,7 +91,7 @@ std::vector<pipe::ConnectionEntry> DaemonView::connections() const {
             pipe::ConnectionEntry entry;
             entry.id = ++id;
             entry.share = share;
-            if (!session.channels.empty()) entry.client = host_of(session.channels.front());
+            if (!session.channels.empty()) entry.client = host_of(session.channels.front().peer);
             entry.user = session.user;
             entry.ipc = equal_folded(share, "IPC$");
             entry.active_seconds = seconds_since(session.since);
@@ -138,8 +138,9 @@ std::size_t DaemonView::end_sessions(const std::string& client, const std::strin
     if (engine == nullptr) return 0;
     std::size_t ended = 0;
     for (const auto& session : engine->sessions()) {
-        const bool from_client = client.empty() || (!session.channels.empty() &&
-                                                    host_of(session.channels.front()) == client);
+        const bool from_client =
+            client.empty() ||
+            (!session.channels.empty() && host_of(session.channels.front().peer) == client);
         const bool of_user = user.empty() || equal_folded(session.user, user);
         if (from_client && of_user && engine->end_session(session.id)) ++ended;
     }

@@ -115,6 +115,9 @@ struct ServerConfig {
     std::uint32_t idle_session_minutes{0};     // 0: never
     std::uint32_t max_sessions{32768};
     std::uint32_t max_open_files{262144};
+    // SMB2_GLOBAL_CAP_MULTI_CHANNEL: a session may use several connections.
+    bool multichannel{true};
+    std::uint32_t max_channels_per_session{32};
     bool leases{true};                          // SMB2_GLOBAL_CAP_LEASING
     bool directory_leases{true};                // SMB2_GLOBAL_CAP_DIRECTORY_LEASING
     std::uint32_t max_directory_leases{65536};  // the oldest is broken to make room

@@ -16,8 +16,10 @@
 #include <vector>
 
 #include "base/guarded.h"
+#include "engine/channel_order.h"
 #include "engine/serial.h"
 #include "engine/tree.h"
+#include "fsa/byte_range_lock.h"
 #include "fsa/file.h"
 #include "fsa/timestamps.h"
 #include "smb3d/vfs.h"
@@ -62,6 +64,8 @@ struct Open {
     bool may_any(std::uint32_t access) const { return (granted_access & access) != 0; }
 
     InFlight in_flight;
+    ChannelOrder order;  // 3.x: the requests of one client on several channels
+    Guarded<fsa::LockSequence, Rank::leaf> lock_sequence;
     Serial enumeration_turn;  // held by the QUERY_DIRECTORY that uses `enumeration`
     Enumeration enumeration;
     Guarded<fsa::TimePins, Rank::leaf> time_pins;
@@ -98,20 +102,33 @@ class OpenRef {
     explicit OpenRef(std::shared_ptr<Open> open) {
         if (open && open->in_flight.enter()) open_ = std::move(open);
     }
-    OpenRef(OpenRef&& other) noexcept : open_(std::exchange(other.open_, nullptr)) {}
+    OpenRef(OpenRef&& other) noexcept
+        : open_(std::exchange(other.open_, nullptr)),
+          ordered_(std::exchange(other.ordered_, false)),
+          sequence_(other.sequence_) {}
     OpenRef& operator=(OpenRef&& other) noexcept {
         if (this != &other) {
             release();
             open_ = std::exchange(other.open_, nullptr);
+            ordered_ = std::exchange(other.ordered_, false);
+            sequence_ = other.sequence_;
         }
         return *this;
     }
     ~OpenRef() { release(); }
     void release() {
         if (open_) {
+            if (std::exchange(ordered_, false)) open_->order.leave(sequence_);
             open_->in_flight.leave();
             open_.reset();
         }
+    }
+    // [MS-SMB2] 3.3.5.2.10: counts the request that this reference is for, until release().  False:
+    // it comes too late, and must not change anything.
+    bool enter_order(std::uint16_t sequence, bool replay) {
+        sequence_ = sequence;
+        ordered_ = open_->order.enter(sequence, replay);
+        return ordered_;
     }
     explicit operator bool() const { return open_ != nullptr; }
     Open* operator->() const { return open_.get(); }
@@ -120,6 +137,8 @@ class OpenRef {
 
   private:
     std::shared_ptr<Open> open_;
+    bool ordered_{false};
+    std::uint16_t sequence_{0};
 };
 
 }  // namespace smb3d::engine

@@ -11,6 +11,8 @@
 #include "base/log.h"
 #include "base/utf16.h"
 #include "engine/tree_end.h"
+#include "engine/unsolicited.h"
+#include "wire/notification.h"
 
 namespace smb3d::engine {
 
@@ -228,24 +230,38 @@ std::vector<std::uint64_t> ServerImpl::connections_of(const ClientGuid& client) 
 
 // ---- sessions, trees, opens
 
-void ServerImpl::end_session_on(const std::shared_ptr<Session>& session, Loop& loop,
-                                std::uint64_t except_connection) {
-    if (!session_table.remove(session->id)) return;
+bool ServerImpl::detach_session(const std::shared_ptr<Session>& session,
+                                std::uint64_t except_connection, bool tell) {
+    if (!session_table.remove(session->id)) return false;
     std::vector<Channel> channels;
     {
         auto state = session->state.lock();
+        // Of a logon under way nobody has been told, and its fields are still being written.
+        tell = tell && state->state != SessionState::in_progress;
         Session::transition(*state, SessionState::ended);
         channels = std::move(state->channels);
         state->channels.clear();
     }
+    // [MS-SMB2] 2.2.44.1
+    std::vector<std::byte> notice;
+    if (tell) notice = unsolicited(wire::ServerToClientNotification{}, session->id);
     for (const Channel& channel : channels) {
         if (channel.connection_id == except_connection) continue;
-        post_to_connection(channel.connection_id, [id = session->id](Connection* connection) {
+        post_to_connection(channel.connection_id, [session, notice](Connection* connection) {
             if (connection == nullptr) return;
-            connection->cancel_session(id);
-            connection->drop_channel(id);
+            if (!notice.empty() && connection->negotiated.supports_notifications) {
+                send_unsolicited(*connection, {session, session->encrypt_data}, notice);
+            }
+            connection->cancel_session(session->id);
+            connection->drop_channel(session->id);
         });
     }
+    return true;
+}
+
+void ServerImpl::end_session_on(const std::shared_ptr<Session>& session, Loop& loop,
+                                std::uint64_t except_connection, bool tell) {
+    if (!detach_session(session, except_connection, tell)) return;
     work_began();
     run_session_end(*this, session, loop);
 }
@@ -264,7 +280,7 @@ void ServerImpl::end_idle_sessions() {
         // An open file is use.
         if (session->state.lock()->opens.size() != 0) continue;
         log::info(component, "session {:#x} is ended: idle for {} minutes", session->id, minutes);
-        end_session_on(session, loop, 0);
+        end_session_on(session, loop, 0, true);
     }
 }
 
@@ -300,6 +316,10 @@ void ServerImpl::set_authority(std::shared_ptr<const auth::Authority> authority)
     for (Loop* loop : loops_) {
         run_on(*loop, [this, loop, &authority] { local(*loop).authority = authority; });
     }
+}
+
+void ServerImpl::set_interfaces(std::shared_ptr<const NetworkInterfaces> interfaces) {
+    *interfaces_.lock() = std::move(interfaces);
 }
 
 std::vector<std::string> ServerImpl::reconfigure(std::shared_ptr<const ServerConfig> config) {
@@ -384,7 +404,9 @@ std::vector<SessionInfo> ServerImpl::sessions() {
         info.encryption = session->keys.encryption
                               ? crypto::name_of(static_cast<crypto::Cipher>(session->cipher))
                               : "none";
-        for (const Channel& channel : state->channels) info.channels.push_back(channel.peer);
+        for (const Channel& channel : state->channels) {
+            info.channels.push_back({channel.peer, channel.transport, channel.loop, channel.since});
+        }
         state->trees.for_each([&](std::uint32_t, std::shared_ptr<Tree>& tree) {
             info.trees.push_back(tree->policy->name);
         });
@@ -466,7 +488,7 @@ bool ServerImpl::end_session(std::uint64_t id) {
     const std::shared_ptr<Session> session = session_table.find(id);
     if (!session) return false;
     Loop& loop = *loops_.front();
-    run_on(loop, [&] { end_session_on(session, loop, 0); });
+    run_on(loop, [&] { end_session_on(session, loop, 0, true); });
     return true;
 }
 

@@ -60,6 +60,7 @@ class ServerImpl final : public Server {
     bool close_open(std::uint64_t id) override;
     bool break_lease(std::uint64_t open_id) override;
     std::size_t end_user(const std::string& user) override;
+    void set_interfaces(std::shared_ptr<const NetworkInterfaces> interfaces) override;
     void stop(std::chrono::milliseconds grace) override;
 
     // -- for the engine
@@ -81,10 +82,16 @@ class ServerImpl final : public Server {
     // A connection ended: its place under the limits is free.
     void connection_closed(Connection& connection);
 
+    // Takes a session out of the table and ends it on all its channels but `except_connection`'s;
+    // what it holds is then the caller's to release.  False if another did so.  `tell`: clients
+    // that asked for notifications get one ([MS-SMB2] 2.2.44.1).
+    bool detach_session(const std::shared_ptr<Session>& session, std::uint64_t except_connection,
+                        bool tell = false);
+
     // Takes a session out of the table and releases all it holds, with `loop` for the I/O; nothing
     // happens if another did so.
     void end_session_on(const std::shared_ptr<Session>& session, Loop& loop,
-                        std::uint64_t except_connection);
+                        std::uint64_t except_connection, bool tell = false);
 
     std::uint64_t next_persistent_id() {
         return next_persistent_id_.fetch_add(1, std::memory_order_relaxed);
@@ -106,11 +113,16 @@ class ServerImpl final : public Server {
 
     std::uint64_t started_at() const { return started_at_; }
 
+    // What FSCTL_QUERY_NETWORK_INTERFACE_INFO answers; never null.
+    std::shared_ptr<const NetworkInterfaces> interfaces() const { return *interfaces_.lock(); }
+
   private:
     std::vector<Loop*> loops_;
     std::vector<std::unique_ptr<LoopState>> locals_;  // by Loop::index()
     Guarded<std::shared_ptr<const ServerConfig>, Rank::leaf> config_;
     std::uint64_t started_at_;
+    Guarded<std::shared_ptr<const NetworkInterfaces>, Rank::leaf> interfaces_{
+        std::make_shared<const NetworkInterfaces>()};
 
     struct Peers {
         std::unordered_map<std::string, std::size_t> connections;  // by host

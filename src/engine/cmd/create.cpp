@@ -306,6 +306,7 @@ std::shared_ptr<Open> make_open(CreateState& state) {
     open->opened_at = filetime_now();
     open->lease = state.lease;
     if (!state.fsa_open) open->pipe_name = state.opened.path;
+    if (call.connection.negotiated.smb3()) open->order.begin(call.header.channel_sequence());
     return open;
 }
 

@@ -110,6 +110,8 @@ std::uint32_t server_capabilities(const Negotiated& negotiated, const ServerConf
         negotiated.cipher != Cipher::none && config.encryption != Encryption::off) {
         bits |= wire::capabilities::encryption;
     }
+    if (negotiated.smb3() && config.multichannel) bits |= wire::capabilities::multi_channel;
+    if (negotiated.supports_notifications) bits |= wire::capabilities::notifications;
     return bits;
 }
 
@@ -125,6 +127,9 @@ void settle(Negotiated& negotiated, const ServerConfig& config, Dialect dialect)
         }
     }
     negotiated.supports_multi_credit = dialect >= Dialect::smb210;
+    negotiated.supports_notifications =
+        dialect == Dialect::smb311 &&
+        (negotiated.client_capabilities & wire::capabilities::notifications) != 0;
     negotiated.max_transact = dialect == Dialect::smb202
                                   ? static_cast<std::uint32_t>(limits::max_transact_202)
                                   : config.max_transact;

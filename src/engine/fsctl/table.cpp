@@ -19,6 +19,8 @@ constexpr std::array rows = {
              fsctl_validate_negotiate_info},
     FsctlRow{code(F::dfs_get_referrals), T::server, 0, !changes, fsctl_dfs_get_referrals},
     FsctlRow{code(F::dfs_get_referrals_ex), T::server, 0, !changes, fsctl_dfs_get_referrals},
+    FsctlRow{code(F::query_network_interface_info), T::server, 0, !changes,
+             fsctl_query_network_interface_info},
     FsctlRow{code(F::pipe_wait), T::server, 0, !changes, fsctl_pipe},
     FsctlRow{code(F::pipe_transceive), T::pipe, 0, !changes, fsctl_pipe},
     FsctlRow{code(F::pipe_peek), T::pipe, 0, !changes, fsctl_pipe},
