@@ -29,6 +29,11 @@ std::string harmless(std::string_view text) {
 std::string cell(const json& value) {
     if (value.is_string()) return harmless(value.get<std::string>());
     if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
+    if (value.is_object() && value.contains("peer")) {  // a session's channel
+        return fmt::format("{} ({}, loop {}, since {})", cell(value["peer"]),
+                           cell(value.value("transport", json())),
+                           cell(value.value("loop", json())), cell(value.value("since", json())));
+    }
     if (!value.is_array()) return value.is_null() ? "" : value.dump();
     std::string text;
     for (const json& item : value) {

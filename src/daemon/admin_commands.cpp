@@ -84,6 +84,13 @@ json run_connection_list(Control& control, const json&) {
 json run_session_list(Control& control, const json&) {
     json list = json::array();
     for (const auto& s : control.server().sessions()) {
+        json channels = json::array();
+        for (const auto& c : s.channels) {
+            channels.push_back({{"peer", c.peer},
+                                {"transport", c.transport},
+                                {"loop", c.loop},
+                                {"since", time_text(c.since)}});
+        }
         list.push_back({{"id", id_text(s.id)},
                         {"user", s.user},
                         {"domain", s.domain},
@@ -91,7 +98,7 @@ json run_session_list(Control& control, const json&) {
                         {"dialect", s.dialect},
                         {"signing", s.signing},
                         {"encryption", s.encryption},
-                        {"channels", s.channels},
+                        {"channels", std::move(channels)},
                         {"shares", s.trees},
                         {"opens", s.opens},
                         {"guest", s.guest},

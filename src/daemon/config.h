@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "daemon/interface_watch.h"
 #include "daemon/toml_reader.h"
 #include "engine/config.h"
 
@@ -77,6 +78,9 @@ struct Config {
     std::uint32_t max_connections_per_address{};
     std::uint32_t max_sessions{};
     std::uint32_t max_open_files{};
+    bool multichannel{};
+    std::uint32_t max_channels{};
+    InterfaceRules interfaces;
     bool leases{};
     bool directory_leases{};
     std::uint32_t max_directory_leases{};
@@ -92,6 +96,9 @@ struct Config {
     std::uint64_t max_memory{};
     std::uint64_t max_transact{};
     std::uint32_t max_credits{};
+    std::uint32_t copy_max_chunks{};
+    std::uint64_t copy_max_chunk_size{};
+    std::uint64_t copy_max_request_size{};
 
     bool guest{};
     bool anonymous{};

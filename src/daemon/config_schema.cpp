@@ -98,6 +98,19 @@ void assign(LogTarget& to, const Value& v) { pick(to, targets, v.text); }
 void assign(Symlinks& to, const Value& v) { pick(to, symlink_rules, v.text); }
 void assign(log::Level& to, const Value& v) { pick(to, levels, v.text); }
 
+void put_exclude(const Slot& slot, const Value& value) {
+    slot.config.interfaces.exclude = value.list;
+}
+void put_speed(const Slot& slot, const Value& value) {
+    slot.config.interfaces.speed[std::string(slot.key)] = static_cast<std::uint32_t>(value.number);
+}
+void put_rss(const Slot& slot, const Value& value) {
+    slot.config.interfaces.rss[std::string(slot.key)] = value.flag;
+}
+void put_rdma(const Slot& slot, const Value& value) {
+    slot.config.interfaces.rdma[std::string(slot.key)] = value.flag;
+}
+
 template <class C, class M>
 C class_of(M C::*);
 
@@ -161,7 +174,7 @@ constexpr Row table[] = {
     {"server.signing", Type::choice, R"("offered")", 0, 0, signing_names, live, optional,
      put<&Config::signing>,
      "\"offered\": a session is signed if its client asks for it (Windows does).  \"required\" "
-     "(recommended): unsigned requests are refused."},
+     "(recommended): unsigned requests are refused, and guests, who have no key to sign with."},
     {"server.encryption", Type::choice, R"("offered")", 0, 0, encryption_names, live, optional,
      put<&Config::encryption>,
      "\"off\": encryption is not negotiated.  \"offered\": clients that ask for it, and shares "
@@ -184,6 +197,11 @@ constexpr Row table[] = {
      "Open files and directories at once.  The limit on the process's file descriptors is raised "
      "to fit "
      "as far as the system allows."},
+    {"server.multichannel", Type::boolean, "true", 0, 0, none, live, optional,
+     put<&Config::multichannel>,
+     "Let SMB 3 clients use several connections for one session (multichannel)."},
+    {"server.max_channels", Type::integer, "32", 1, 256, none, live, optional,
+     put<&Config::max_channels>, "Connections that one session may use."},
     {"server.leases", Type::boolean, "true", 0, 0, none, live, optional, put<&Config::leases>,
      "Offer leases (SMB 2.1 and newer): clients cache what nobody else uses."},
     {"server.directory_leases", Type::boolean, "true", 0, 0, none, live, optional,
@@ -229,6 +247,28 @@ constexpr Row table[] = {
      put<&Config::max_credits>,
      "Credits that a connection may hold: how many requests (or units of 64 KiB) it may have under "
      "way."},
+    {"server.copy_max_chunks", Type::integer, "256", 1, 256, none, live, optional,
+     put<&Config::copy_max_chunks>, "Server-side copy: how many ranges a request may name."},
+    {"server.copy_max_chunk_size", Type::size, R"("1MiB")", 64 * kib, 8 * mib, none, live, optional,
+     put<&Config::copy_max_chunk_size>, "Server-side copy: the longest range."},
+    {"server.copy_max_request_size", Type::size, R"("16MiB")", 64 * kib, 1 * gib, none, live,
+     optional, put<&Config::copy_max_request_size>,
+     "Server-side copy: the most that one request may copy.  Clients that ask for more are told "
+     "the "
+     "three limits."},
+
+    {"interface.exclude", Type::text_list, R"(["docker*", "virbr*", "veth*"])", 0, 256, none, live,
+     optional, put_exclude,
+     "Network interfaces (names, with * and ?) and addresses that clients are not told of for "
+     "multichannel.  Those that the server does not listen on are left out anyway."},
+    {"interface.speed.*", Type::integer, "", 1, 10000000, none, live, optional, put_speed,
+     "Speed of an interface in Mbit/s, instead of what its adapter says.  Clients use the "
+     "fastest."},
+    {"interface.rss.*", Type::boolean, "", 0, 0, none, live, optional, put_rss,
+     "Whether an interface spreads its work over several processors (RSS), so that clients open "
+     "several connections to it; instead of whether it has several receive queues."},
+    {"interface.rdma.*", Type::boolean, "", 0, 0, none, live, optional, put_rdma,
+     "Whether clients are told that an interface can do RDMA."},
 
     {"auth.guest", Type::boolean, "false", 0, 0, none, live, optional, put<&Config::guest>,
      "Let users without an account in as guests, on shares that allow guests.  A wrong password "

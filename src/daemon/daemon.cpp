@@ -171,6 +171,9 @@ std::shared_ptr<const engine::ServerConfig> Daemon::server_config(const Config& 
     made->signing_algorithms = config.signing_algorithms;
     made->max_transact = static_cast<std::uint32_t>(config.max_transact);
     made->max_credits = static_cast<std::uint16_t>(config.max_credits);
+    made->copy_max_chunks = config.copy_max_chunks;
+    made->copy_max_chunk_size = static_cast<std::uint32_t>(config.copy_max_chunk_size);
+    made->copy_max_request_size = static_cast<std::uint32_t>(config.copy_max_request_size);
     made->max_connections = config.max_connections;
     made->max_connections_per_address = config.max_connections_per_address;
     made->authentication_seconds = static_cast<std::uint32_t>(
@@ -180,6 +183,8 @@ std::shared_ptr<const engine::ServerConfig> Daemon::server_config(const Config& 
         static_cast<std::uint32_t>((config.idle_session_timeout_ms + 59999) / 60000);
     made->max_sessions = config.max_sessions;
     made->max_open_files = config.max_open_files;
+    made->multichannel = config.multichannel;
+    made->max_channels_per_session = config.max_channels;
     made->leases = config.leases;
     made->directory_leases = config.directory_leases;
     made->max_directory_leases = config.max_directory_leases;
@@ -246,8 +251,27 @@ std::expected<void, std::string> Daemon::start_listening() {
     for (const std::string& problem : problems) log::error(component, "{}", problem);
     // A machine without IPv6 must come up on the default addresses.
     if (problems.size() == config_->listen.size()) return std::unexpected(problems.front());
+    if (auto watched = interfaces_.open(); !watched) {
+        log::warn(component, "clients will not learn of further addresses: {}", watched.error());
+    }
+    tell_interfaces();
     return admin_.open(socket_path(*config_),
                        [this](const std::string& request) { return commands_.run(request); });
+}
+
+// [MS-SMB2] 3.3.5.15.11: what clients that ask for the network interfaces are told from now on.
+void Daemon::tell_interfaces() {
+    auto list = std::make_shared<const engine::NetworkInterfaces>(
+        list_interfaces(interfaces_.table(), config_->interfaces, listeners_->served(),
+                        [](const std::string& name) { return read_hardware("/sys", name); }));
+    if (told_interfaces_ && *told_interfaces_ == *list) return;
+    for (const engine::NetworkInterface& entry : *list) {
+        log::info(component, "multichannel: {} (interface {}, {} Mbit/s{}{})", address_text(entry),
+                  entry.name, entry.speed / 1'000'000, entry.rss ? ", RSS" : "",
+                  entry.rdma ? ", RDMA" : "");
+    }
+    told_interfaces_ = list;
+    server_->set_interfaces(std::move(list));
 }
 
 DaemonStatus Daemon::status() {
@@ -321,6 +345,7 @@ ReloadReport Daemon::apply(const Config& wanted) {
         report.warnings.push_back(problem);
     if (difference.log_changed) apply_log_levels(*config);
     config_ = std::move(config);
+    tell_interfaces();
     shares_->collect();
     report.ok = true;
     return report;
@@ -381,6 +406,7 @@ void Daemon::tick(steady_clock::time_point now) {
     if (now >= next_status_) {
         notify_.status(status_line());
         shares_->collect();
+        heap_.trim();
         next_status_ = now + std::chrono::seconds(30);
     }
 }
@@ -406,12 +432,14 @@ int Daemon::run() {
               loops_.size(), loops_.front()->kind(), worker_count_, config_->shares.size());
     notify_.ready(status_line());
     while (!stopping_) {
-        std::vector<::pollfd> fds{{signals, POLLIN, 0}};
+        // poll() passes over a descriptor of -1.
+        std::vector<::pollfd> fds{{signals, POLLIN, 0}, {interfaces_.fd(), POLLIN, 0}};
         admin_.add_to(fds);
-        const int ready = ::poll(fds.data(), fds.size(), poll_timeout_ms(fds.size() > 2));
+        const int ready = ::poll(fds.data(), fds.size(), poll_timeout_ms(fds.size() > 3));
         if (ready < 0 && errno != EINTR) break;
         if (ready > 0) {
-            if (fds.front().revents != 0) handle_signal(signals);
+            if (fds[0].revents != 0) handle_signal(signals);
+            if (fds[1].revents != 0 && interfaces_.read()) tell_interfaces();
             if (!stopping_) admin_.handle(fds);
         }
         const auto now = steady_clock::now();
@@ -428,6 +456,7 @@ int Daemon::run() {
 void Daemon::stop() {
     notify_.stopping();
     admin_.close();
+    interfaces_.close();
     if (listeners_) {
         listeners_->stop_all();
         listeners_.reset();

@@ -44,6 +44,10 @@ void Connection::authenticated() {
     link_->set_max_message(limits::max_message);
 }
 
+Channel Connection::describe_channel() const {
+    return {id_, peer(), link_->kind(), loop().index(), filetime_now()};
+}
+
 void Connection::on_message(Buffer message) {
     if (closing_ || finishing_ || !gate_.enter()) return;
     receive(*this, std::move(message));

@@ -45,6 +45,17 @@ bool charge_covers(const Call& call, std::uint64_t payload) {
     return payload <= charge * limits::credit_unit;
 }
 
+// [MS-SMB2] 3.3.5.2.10: Verifying the Channel Sequence Number.
+bool in_order(Call& call) {
+    if (!call.connection.negotiated.smb3()) return true;
+    const bool counted = call.open.enter_order(
+        call.header.channel_sequence(), call.header.is(wire::header_flags::replay_operation));
+    const wire::Command command = call.header.command;
+    const bool changes = command == wire::Command::write || command == wire::Command::set_info ||
+                         command == wire::Command::ioctl;
+    return counted || !changes;
+}
+
 // [MS-SMB2] 3.3.5.2.7.2: a related request takes the file of the one before.
 NtStatus resolve_open(Call& call, wire::FileId id) {
     RelatedState& related = call.chain.related();
@@ -68,7 +79,7 @@ NtStatus resolve_open(Call& call, wire::FileId id) {
     related.file_volatile = id.volatile_id;
     related.has_file = true;
     related.create_failure = NtStatus::SUCCESS;
-    return NtStatus::SUCCESS;
+    return in_order(call) ? NtStatus::SUCCESS : NtStatus::FILE_NOT_AVAILABLE;
 }
 
 template <class Request>

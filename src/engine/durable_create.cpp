@@ -246,6 +246,7 @@ Task<FoundOpen> reconnect_open(CreateState& state) {
     open->connection_id = call.connection.id();
     open->tree = call.tree;
     open->caller = call.caller;
+    open->order.begin(call.header.channel_sequence());
     server.durable.table.connected_again(**old, open);
     const NtStatus entered = enter_session(call, open);
     if (entered != NtStatus::SUCCESS) {

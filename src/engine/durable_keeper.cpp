@@ -69,8 +69,12 @@ std::shared_ptr<Open> successor(const std::shared_ptr<Open>& old) {
     open->enumeration = std::move(old->enumeration);
     const fsa::TimePins pins = *old->time_pins.lock();
     *open->time_pins.lock() = pins;
+    const std::vector<std::uint8_t> numbers = old->lock_sequence.lock()->numbers();
+    open->lock_sequence.lock()->set_numbers(numbers);
+    open->resume_tag = old->resume_tag.load();
     const Durability durability = *old->durability.lock();
     *open->durability.lock() = durability;
+    open->persistent = durability.persistent;
     open->replay_eligible = old->replay_eligible.load();
     return open;
 }
@@ -297,6 +301,7 @@ durable::Record record_of(const Open& open) {
     record.delete_on_close = file.is_delete_on_close(*open.fsa);
     record.delete_pending = file.delete_pending(*open.fsa);
     record.lease = lease_record_of(open, durability);
+    record.lock_sequence = open.lock_sequence.lock()->numbers();
     for (const auto& entry : file.locks()) {
         if (entry.owner != open.fsa->id) continue;
         record.locks.push_back(

@@ -149,6 +149,7 @@ Task<Result<std::shared_ptr<Open>>> reopen(ServerImpl& server, Loop& loop,
     open->opened_at = record.opened_at;
     *open->durability.lock() = durability_of(record);
     open->persistent = true;
+    open->lock_sequence.lock()->set_numbers(record.lock_sequence);
     co_return open;
 }
 

@@ -4,8 +4,8 @@
 #include <cstring>
 #include <utility>
 
-#include "engine/break_message.h"
 #include "engine/server_impl.h"
+#include "engine/unsolicited.h"
 #include "wire/oplock_break.h"
 
 namespace smb3d::engine {
@@ -27,17 +27,24 @@ const char* cache_state_name(fsa::CacheState state) {
 void ClientHolder::cache_broken(const fsa::BreakNotice& notice) {
     const std::weak_ptr<fsa::File> file = file_;
     if (notice.acknowledge) server_.break_timers.watch(file, notice);
+    std::vector<Recipient> recipients;
+    for (const BreakTarget& target : targets()) {
+        std::shared_ptr<Session> session = server_.session_table.find(target.session_id);
+        if (session == nullptr) continue;
+        const bool encrypt = session->encrypt_data || target.encrypt;
+        recipients.push_back({std::move(session), encrypt});
+    }
     std::vector<std::uint64_t> opens = open_ids();
     // Before somebody else relies on it, what is left must be what a server that starts again
     // believes.
     server_.durable.write_later(opens);
-    auto undeliverable = [&server = server_, opens = std::move(opens), file, grant = notice.grant,
-                          number = notice.number] {
+    auto sent = [&server = server_, opens = std::move(opens), file, grant = notice.grant, number = notice.number](std::uint64_t connection_id) {
+        if (connection_id != 0) return;
         // An owner who is away loses a durable handle, but has time to answer for a better one.
         if (server.durable.owner_is_away(opens)) return;
-        if (const auto alive = file.lock()) alive->break_timed_out(grant, number);
+        if (const auto alive = file.lock()) alive->break_timed_out(grant, number, false);
     };
-    send_to_sessions(server_, targets(), message(notice), std::move(undeliverable));
+    send_to_sessions(server_, recipients, 0, message(notice), std::move(sent), client());
 }
 
 void OplockHolder::set_open(std::uint64_t persistent_id, std::uint64_t volatile_id,
@@ -58,7 +65,7 @@ std::vector<std::byte> OplockHolder::message(const fsa::BreakNotice& notice) con
         const auto where = where_.lock();
         body.file_id = {where->persistent_id, where->volatile_id};
     }
-    return notification(body);
+    return unsolicited(body);
 }
 
 wire::LeaseKey Lease::lease_key() const {
@@ -87,7 +94,7 @@ std::vector<std::byte> Lease::message(const fsa::BreakNotice& notice) const {
     body.lease_key = lease_key();
     body.current_lease_state = notice.from;
     body.new_lease_state = notice.to;
-    return notification(body);
+    return unsolicited(body);
 }
 
 void Lease::move(std::uint64_t open_id, BreakTarget target) {

@@ -16,9 +16,11 @@
 #include <vector>
 
 #include "base/guarded.h"
+#include "engine/channel_order.h"
 #include "engine/durability.h"
 #include "engine/serial.h"
 #include "engine/tree.h"
+#include "fsa/byte_range_lock.h"
 #include "fsa/file.h"
 #include "fsa/timestamps.h"
 #include "smb3d/vfs.h"
@@ -54,7 +56,9 @@ struct Open {
     std::uint32_t create_options{0};
     std::uint32_t create_action{1};  // [MS-SMB2] 2.2.14 CreateAction, for a replay
     std::uint64_t opened_at{0};      // FILETIME
-    std::string pipe_name;           // for the administrator, if it is a pipe
+    // [MS-SMB2] 3.3.1.10 Open.ResumeKey: random, 0 until the client asks for the key.
+    std::atomic<std::uint64_t> resume_tag{0};
+    std::string pipe_name;  // for the administrator, if it is a pipe
 
     bool is_directory() const { return kind == vfs::FileKind::directory; }
     // FILE_WRITE_THROUGH; what is acknowledged on a persistent handle outlives the server.
@@ -63,6 +67,8 @@ struct Open {
     bool may_any(std::uint32_t access) const { return (granted_access & access) != 0; }
 
     InFlight in_flight;
+    ChannelOrder order;  // 3.x: the requests of one client on several channels
+    Guarded<fsa::LockSequence, Rank::leaf> lock_sequence;
     Serial enumeration_turn;  // held by the QUERY_DIRECTORY that uses `enumeration`
     Enumeration enumeration;
     Guarded<fsa::TimePins, Rank::leaf> time_pins;
@@ -106,20 +112,33 @@ class OpenRef {
     explicit OpenRef(std::shared_ptr<Open> open) {
         if (open && open->in_flight.enter()) open_ = std::move(open);
     }
-    OpenRef(OpenRef&& other) noexcept : open_(std::exchange(other.open_, nullptr)) {}
+    OpenRef(OpenRef&& other) noexcept
+        : open_(std::exchange(other.open_, nullptr)),
+          ordered_(std::exchange(other.ordered_, false)),
+          sequence_(other.sequence_) {}
     OpenRef& operator=(OpenRef&& other) noexcept {
         if (this != &other) {
             release();
             open_ = std::exchange(other.open_, nullptr);
+            ordered_ = std::exchange(other.ordered_, false);
+            sequence_ = other.sequence_;
         }
         return *this;
     }
     ~OpenRef() { release(); }
     void release() {
         if (open_) {
+            if (std::exchange(ordered_, false)) open_->order.leave(sequence_);
             open_->in_flight.leave();
             open_.reset();
         }
+    }
+    // [MS-SMB2] 3.3.5.2.10: counts the request that this reference is for, until release().  False:
+    // it comes too late, and must not change anything.
+    bool enter_order(std::uint16_t sequence, bool replay) {
+        sequence_ = sequence;
+        ordered_ = open_->order.enter(sequence, replay);
+        return ordered_;
     }
     explicit operator bool() const { return open_ != nullptr; }
     Open* operator->() const { return open_.get(); }
@@ -128,6 +147,8 @@ class OpenRef {
 
   private:
     std::shared_ptr<Open> open_;
+    bool ordered_{false};
+    std::uint16_t sequence_{0};
 };
 
 }  // namespace smb3d::engine

@@ -32,7 +32,8 @@ Buffer decrypt(Connection& connection, const Buffer& message, std::shared_ptr<Se
         return abuse("transform header with a wrong message size");
     }
     SessionChannel* channel = connection.find_channel(header->session_id);
-    if (channel == nullptr || !channel->session->keys.decryption) {
+    // A channel that is being bound has no rights yet, although its session has keys.
+    if (channel == nullptr || !channel->signer || !channel->session->keys.decryption) {
         return abuse("encrypted message of an unknown session");
     }
     Buffer inner = message.slice(wire::transform_header_size, size);
@@ -123,8 +124,8 @@ Verification verify_protection(Call& call) {
                       call.connection.peer(), find_command(call.header.command)->name);
             return Verification::refuse(NtStatus::ACCESS_DENIED);
         }
-    } else if (call.session->signing_required && !setup &&
-               call.header.command != wire::Command::negotiate) {
+    } else if (call.session->signing_required && call.header.command != wire::Command::negotiate) {
+        // SESSION_SETUP too: what re-authenticates a session must come from its owner.
         log::warn(log::Component::engine, "{}: {} unsigned although signing is required",
                   call.connection.peer(), find_command(call.header.command)->name);
         return Verification::refuse(NtStatus::ACCESS_DENIED);

@@ -118,14 +118,16 @@ void RequestChain::finish(Result<Response>&& result) {
     if (call.async_id != 0) connection_.unregister_async(call);
     Response response = result ? std::move(*result) : error_response(call, result.error());
     write_header(call, response);
-    if (call.hash_response != nullptr) call.hash_response->update(response.head.bytes());
     Answered answered;
+    answered.hash = call.hash_response;
     answered.response = std::move(response);
     if (call.sign_response && call.signer) {
         answered.signer = call.signer;
         answered.fields = {call.header.message_id, true, false};
     }
     answered_.push_back(std::move(answered));
+    // The hash takes the message as it is sent, and may be gone after the next wait.
+    if (answered_.back().hash != nullptr && !connection_.closing()) flush_responses();
     // Kept for the seal of the last send: what the tree or the session demands, the request has met
     // already.
     call_.reset();

@@ -45,6 +45,8 @@ void sign(const OutgoingPart& part, std::span<const Buffer> pieces) {
     if (signature) std::memcpy(head + wire::signature_offset, signature->data(), signature->size());
 }
 
+}  // namespace
+
 // [MS-SMB2] 3.1.4.3: Encrypting the Message.
 bool seal_message(Connection& connection, Session& session, BufferChain& pieces) {
     wire::TransformHeader header;
@@ -59,8 +61,6 @@ bool seal_message(Connection& connection, Session& session, BufferChain& pieces)
     pieces.insert(pieces.begin(), std::move(transform));
     return true;
 }
-
-}  // namespace
 
 void write_header(Call& call, Response& response) {
     wire::Header header;
@@ -130,6 +130,9 @@ void send_parts(Connection& connection, std::span<OutgoingPart> parts, Session* 
             set_next_command(part.response, wire::detail::aligned(size, wire::message_alignment));
         }
         if (part.signer && seal == nullptr) sign(part, std::span(pieces).subspan(begin));
+        if (part.hash != nullptr) {
+            part.hash->update(std::span<const Buffer>(pieces).subspan(begin));
+        }
     }
     if (seal != nullptr && !seal_message(connection, *seal, pieces)) {
         connection.disconnect("a response could not be encrypted");

@@ -19,6 +19,7 @@
 #include "auth/authority.h"
 #include "durable/store.h"
 #include "engine/config.h"
+#include "engine/interfaces.h"
 #include "smb3d/loop.h"
 #include "smb3d/transport.h"
 
@@ -32,6 +33,12 @@ struct ConnectionInfo {
     std::string dialect;
     std::uint64_t since{0};
 };
+struct ChannelInfo {
+    std::string peer;
+    std::string transport;
+    unsigned loop{0};
+    std::uint64_t since{0};
+};
 struct SessionInfo {
     std::uint64_t id{0};
     std::string user;
@@ -40,7 +47,7 @@ struct SessionInfo {
     std::string dialect;
     std::string signing;                // "none", "HMAC-SHA256", "AES-128-CMAC", "AES-128-GMAC"
     std::string encryption;             // "none", "AES-128-GCM", ...
-    std::vector<std::string> channels;  // peers
+    std::vector<ChannelInfo> channels;  // the first is the one that was logged on with
     std::vector<std::string> trees;     // share names
     std::size_t opens{0};
     std::uint64_t since{0};
@@ -111,6 +118,8 @@ class Server {
     virtual std::vector<std::string> reconfigure(std::shared_ptr<const ServerConfig> config) = 0;
     virtual void set_authority(std::shared_ptr<const auth::Authority> authority) = 0;
     virtual std::shared_ptr<const ServerConfig> config() const = 0;
+    // Where clients may open further channels to; changes at any time.
+    virtual void set_interfaces(std::shared_ptr<const NetworkInterfaces> interfaces) = 0;
 
     virtual std::vector<ConnectionInfo> connections() = 0;
     virtual std::vector<SessionInfo> sessions() = 0;

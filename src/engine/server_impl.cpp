@@ -11,6 +11,8 @@
 #include "base/log.h"
 #include "base/utf16.h"
 #include "engine/tree_end.h"
+#include "engine/unsolicited.h"
+#include "wire/notification.h"
 
 namespace smb3d::engine {
 
@@ -167,6 +169,13 @@ void ServerImpl::connection_closed(Connection& connection) {
         if (count != peers->connections.end() && --count->second == 0)
             peers->connections.erase(count);
     }
+    {
+        auto clients = clients_.lock();
+        const auto [first, last] = clients->equal_range(connection.negotiated.client_guid);
+        const auto mine = std::find_if(
+            first, last, [&](const auto& entry) { return entry.second == connection.id(); });
+        if (mine != last) clients->erase(mine);
+    }
     state.connection_count.fetch_sub(1, std::memory_order_relaxed);
     // Not at once: the link's on_closed() may be on the stack.
     post_function(state.loop, [this, &state, id = connection.id()] {
@@ -194,28 +203,69 @@ void ServerImpl::post_to_connection(std::uint64_t connection_id,
     });
 }
 
+Connection* ServerImpl::connection_here(std::uint64_t connection_id) {
+    Loop* loop = nullptr;
+    {
+        auto peers = peers_.lock();
+        auto it = peers->loop_of.find(connection_id);
+        if (it != peers->loop_of.end()) loop = it->second;
+    }
+    if (loop == nullptr || !loop->in_loop_thread()) return nullptr;
+    auto& here = local(*loop).connections;
+    auto it = here.find(connection_id);
+    return it != here.end() ? it->second.get() : nullptr;
+}
+
+void ServerImpl::client_negotiated(const ClientGuid& client, std::uint64_t connection_id) {
+    clients_.lock()->emplace(client, connection_id);
+}
+
+std::vector<std::uint64_t> ServerImpl::connections_of(const ClientGuid& client) {
+    std::vector<std::uint64_t> ids;
+    const auto clients = clients_.lock();
+    const auto [first, last] = clients->equal_range(client);
+    for (auto it = first; it != last && ids.size() < limits::max_break_attempts; ++it) {
+        ids.push_back(it->second);
+    }
+    return ids;
+}
+
 // ---- sessions, trees, opens
 
-void ServerImpl::end_session_on(const std::shared_ptr<Session>& session, Loop& loop,
-                                std::uint64_t except_connection, Preserve preserve) {
-    if (!session_table.remove(session->id)) return;
+bool ServerImpl::detach_session(const std::shared_ptr<Session>& session,
+                                std::uint64_t except_connection, bool tell) {
+    if (!session_table.remove(session->id)) return false;
     std::vector<Channel> channels;
     {
         auto state = session->state.lock();
+        // Of a logon under way nobody has been told, and its fields are still being written.
+        tell = tell && state->state != SessionState::in_progress;
         Session::transition(*state, SessionState::ended);
         channels = std::move(state->channels);
         state->channels.clear();
     }
+    // [MS-SMB2] 2.2.44.1
+    std::vector<std::byte> notice;
+    if (tell) notice = unsolicited(wire::ServerToClientNotification{}, session->id);
     for (const Channel& channel : channels) {
         if (channel.connection_id == except_connection) continue;
-        post_to_connection(channel.connection_id, [id = session->id](Connection* connection) {
+        post_to_connection(channel.connection_id, [session, notice](Connection* connection) {
             if (connection == nullptr) return;
-            connection->cancel_session(id);
-            connection->drop_channel(id);
+            if (!notice.empty() && connection->negotiated.supports_notifications) {
+                send_unsolicited(*connection, {session, session->encrypt_data}, notice);
+            }
+            connection->cancel_session(session->id);
+            connection->drop_channel(session->id);
         });
     }
+    return true;
+}
+
+void ServerImpl::end_session_on(const std::shared_ptr<Session>& session, Loop& loop,
+                                std::uint64_t except_connection, bool tell) {
+    if (!detach_session(session, except_connection, tell)) return;
     work_began();
-    run_session_end(*this, session, loop, preserve);
+    run_session_end(*this, session, loop, tell ? Preserve::no : Preserve::yes);
 }
 
 void ServerImpl::end_idle_sessions() {
@@ -232,7 +282,7 @@ void ServerImpl::end_idle_sessions() {
         // An open file is use.
         if (session->state.lock()->opens.size() != 0) continue;
         log::info(component, "session {:#x} is ended: idle for {} minutes", session->id, minutes);
-        end_session_on(session, loop, 0);
+        end_session_on(session, loop, 0, true);
     }
 }
 
@@ -268,6 +318,10 @@ void ServerImpl::set_authority(std::shared_ptr<const auth::Authority> authority)
     for (Loop* loop : loops_) {
         run_on(*loop, [this, loop, &authority] { local(*loop).authority = authority; });
     }
+}
+
+void ServerImpl::set_interfaces(std::shared_ptr<const NetworkInterfaces> interfaces) {
+    *interfaces_.lock() = std::move(interfaces);
 }
 
 std::vector<std::string> ServerImpl::reconfigure(std::shared_ptr<const ServerConfig> config) {
@@ -353,7 +407,9 @@ std::vector<SessionInfo> ServerImpl::sessions() {
         info.encryption = session->keys.encryption
                               ? crypto::name_of(static_cast<crypto::Cipher>(session->cipher))
                               : "none";
-        for (const Channel& channel : state->channels) info.channels.push_back(channel.peer);
+        for (const Channel& channel : state->channels) {
+            info.channels.push_back({channel.peer, channel.transport, channel.loop, channel.since});
+        }
         state->trees.for_each([&](std::uint32_t, std::shared_ptr<Tree>& tree) {
             info.trees.push_back(tree->policy->name);
         });
@@ -438,7 +494,7 @@ bool ServerImpl::end_session(std::uint64_t id) {
     if (!session) return false;
     Loop& loop = *loops_.front();
     // [MS-SMB2] 3.3.4.12: what the administrator ends does not come back.
-    run_on(loop, [&] { end_session_on(session, loop, 0, Preserve::no); });
+    run_on(loop, [&] { end_session_on(session, loop, 0, true); });
     return true;
 }
 

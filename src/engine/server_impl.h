@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -65,6 +66,7 @@ class ServerImpl final : public Server {
     std::size_t end_user(const std::string& user) override;
     void use_store(std::shared_ptr<durable::Store> store) override;
     RestoreReport restore() override;
+    void set_interfaces(std::shared_ptr<const NetworkInterfaces> interfaces) override;
     void stop(std::chrono::milliseconds grace) override;
 
     // -- for the engine
@@ -79,13 +81,24 @@ class ServerImpl final : public Server {
     // answer.
     void post_to_connection(std::uint64_t connection_id,
                             std::move_only_function<void(Connection*)> message);
+    // The connection if it is there and this is its loop's thread.
+    Connection* connection_here(std::uint64_t connection_id);
+    // [MS-SMB2] 3.3.1.1 connections of a client, by ClientGuid, the oldest first.
+    void client_negotiated(const ClientGuid& client, std::uint64_t connection_id);
+    std::vector<std::uint64_t> connections_of(const ClientGuid& client);
     // A connection ended: its place under the limits is free.
     void connection_closed(Connection& connection);
+
+    // Takes a session out of the table and ends it on all its channels but `except_connection`'s;
+    // what it holds is then the caller's to release.  False if another did so.  `tell`: clients
+    // that asked for notifications get one ([MS-SMB2] 2.2.44.1).
+    bool detach_session(const std::shared_ptr<Session>& session, std::uint64_t except_connection,
+                        bool tell = false);
 
     // Takes a session out of the table and releases all it holds, with `loop` for the I/O; nothing
     // happens if another did so.
     void end_session_on(const std::shared_ptr<Session>& session, Loop& loop,
-                        std::uint64_t except_connection, Preserve preserve = Preserve::yes);
+                        std::uint64_t except_connection, bool tell = false);
 
     std::uint64_t next_persistent_id() {
         return next_persistent_id_.fetch_add(1, std::memory_order_relaxed);
@@ -107,11 +120,16 @@ class ServerImpl final : public Server {
 
     std::uint64_t started_at() const { return started_at_; }
 
+    // What FSCTL_QUERY_NETWORK_INTERFACE_INFO answers; never null.
+    std::shared_ptr<const NetworkInterfaces> interfaces() const { return *interfaces_.lock(); }
+
   private:
     std::vector<Loop*> loops_;
     std::vector<std::unique_ptr<LoopState>> locals_;  // by Loop::index()
     Guarded<std::shared_ptr<const ServerConfig>, Rank::leaf> config_;
     std::uint64_t started_at_;
+    Guarded<std::shared_ptr<const NetworkInterfaces>, Rank::leaf> interfaces_{
+        std::make_shared<const NetworkInterfaces>()};
 
     struct Peers {
         std::unordered_map<std::string, std::size_t> connections;  // by host
@@ -119,6 +137,7 @@ class ServerImpl final : public Server {
         std::unordered_map<std::uint64_t, Loop*> loop_of;  // connection id -> its loop
     };
     Guarded<Peers, Rank::leaf> peers_;
+    Guarded<std::multimap<ClientGuid, std::uint64_t>, Rank::leaf> clients_;
     Guarded<std::unordered_map<std::string, std::size_t>, Rank::leaf> trees_by_share_;
     std::atomic<std::uint64_t> next_connection_id_{1};
     std::atomic<std::uint64_t> next_persistent_id_{1};

@@ -240,6 +240,7 @@ NtStatus join_opens(CreateState& state, std::uint64_t rename_epoch, FsaWait& wai
     args.directory = stat.kind == vfs::FileKind::directory;
     args.created = state.opened.created;
     args.rename_epoch = rename_epoch;
+    args.retry = state.retry;
     if (state.lease_request) {
         args.oplock_key = state.lease_request->key;
         args.parent_oplock_key = state.lease_request->parent_key;
@@ -309,6 +310,7 @@ std::shared_ptr<Open> make_open(CreateState& state) {
     open->opened_at = filetime_now();
     open->lease = state.lease;
     if (!state.fsa_open) open->pipe_name = state.opened.path;
+    if (call.connection.negotiated.smb3()) open->order.begin(call.header.channel_sequence());
     return open;
 }
 
@@ -496,6 +498,7 @@ Task<NtStatus> open_disk(CreateState& state) {
         Task<NtStatus> waiting = wait_for_break(state.call, wait, std::move(state.wait));
         const NtStatus woken = co_await waiting;
         if (woken != NtStatus::SUCCESS) co_return woken;
+        state.retry = true;
     }
 }
 

@@ -19,6 +19,8 @@ constexpr std::array rows = {
              fsctl_validate_negotiate_info},
     FsctlRow{code(F::dfs_get_referrals), T::server, 0, !changes, fsctl_dfs_get_referrals},
     FsctlRow{code(F::dfs_get_referrals_ex), T::server, 0, !changes, fsctl_dfs_get_referrals},
+    FsctlRow{code(F::query_network_interface_info), T::server, 0, !changes,
+             fsctl_query_network_interface_info},
     FsctlRow{code(F::pipe_wait), T::server, 0, !changes, fsctl_pipe},
     FsctlRow{code(F::pipe_transceive), T::pipe, 0, !changes, fsctl_pipe},
     FsctlRow{code(F::pipe_peek), T::pipe, 0, !changes, fsctl_pipe},
@@ -35,6 +37,12 @@ constexpr std::array rows = {
     FsctlRow{code(F::get_reparse_point), T::file, 0, !changes, fsctl_get_reparse_point},
     FsctlRow{code(F::srv_enumerate_snapshots), T::file, 0, !changes, fsctl_enumerate_snapshots},
     FsctlRow{code(F::lmr_request_resiliency), T::file, 0, !changes, fsctl_request_resiliency},
+    FsctlRow{code(F::srv_request_resume_key), T::file, 0, !changes, fsctl_request_resume_key},
+    FsctlRow{code(F::srv_copychunk), T::file, a::write_data, changes, fsctl_copychunk},
+    FsctlRow{code(F::srv_copychunk_write), T::file, a::write_data, changes, fsctl_copychunk},
+    FsctlRow{code(F::duplicate_extents_to_file), T::file, a::write_data, changes,
+             fsctl_duplicate_extents},
+    FsctlRow{code(F::file_level_trim), T::file, a::write_data, changes, fsctl_file_level_trim},
     FsctlRow{code(F::is_pathname_valid), T::any_open, 0, !changes, fsctl_is_pathname_valid},
 };
 
