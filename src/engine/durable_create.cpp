@@ -449,8 +449,10 @@ Task<bool> prepare_persistent(CreateState& state, std::shared_ptr<Open> open) {
 void grant_durable(CreateState& state, const std::shared_ptr<Open>& open) {
     DurableKeeper& keeper = state.call.server().durable;
     open->create_action = static_cast<std::uint32_t>(state.action);
-    if (open->lease) keeper.lease_changed(*open->lease);
     const bool persistent = open->is_persistent();
+    open->durability.lock()->expected_cache.reset();
+    // This open may have raised the lease of others.
+    if (open->lease) keeper.lease_changed(*open->lease);
     Durability durability = asked_for(state);
     durability.persistent = persistent;
     durability.timeout_ms = granted_timeout(state);

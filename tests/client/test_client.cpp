@@ -349,8 +349,12 @@ Reply TestClient::create(std::string_view name, const CreateOptions& options) {
     request.share_access = options.share;
     request.create_disposition = options.disposition;
     request.create_options = options.options;
+    request.requested_oplock_level = options.oplock;
     request.name = wide;
-    return call(request);
+    request.create_contexts = options.contexts;
+    Request raw = make(request);
+    if (options.replay) raw.header.flags |= wire::header_flags::replay_operation;
+    return wait(send(std::move(raw)));
 }
 
 Reply TestClient::close(wire::FileId file) {

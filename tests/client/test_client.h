@@ -68,6 +68,9 @@ struct CreateOptions {
     std::uint32_t share{wire::share_access::all};
     wire::CreateDisposition disposition{wire::CreateDisposition::open_if};
     std::uint32_t options{0};
+    wire::OplockLevel oplock{wire::OplockLevel::none};
+    Message contexts{};  // what a CreateContextBuilder has made
+    bool replay{false};  // SMB2_FLAGS_REPLAY_OPERATION
 };
 
 class TestClient {
