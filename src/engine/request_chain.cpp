@@ -18,8 +18,11 @@ Dialect Call::dialect() const { return connection.negotiated.dialect; }
 
 bool Call::go_async() {
     if (async_id != 0) return true;
-    // [MS-SMB2] 3.3.4.2: only the last of a compound may be answered later.
-    if (!last || !connection.register_async(*this)) return false;
+    // [MS-SMB2] 3.3.4.2: only the last of a compound may be answered later.  Deviation: a CREATE
+    // that waits for an oplock break is, wherever it stands, as with Windows
+    // (smb2.compound_async.getinfo_middle).
+    const bool may = last || header.command == wire::Command::create;
+    if (!may || !connection.register_async(*this)) return false;
     Response interim = interim_response(*this);
     chain.send_interim(std::move(interim));
     return true;

@@ -111,10 +111,10 @@ Task<NtStatus> rename_to(Call& call, Result<Target> target) {
     if (!target) co_return target.error();
     if (!call.open->fsa) co_return NtStatus::INVALID_PARAMETER;
     fsa::Open& open = *call.open->fsa;
-    if (open.file().path(open) == target->path) co_return NtStatus::SUCCESS;
     Task<NtStatus> breaking = break_handles(call);
     const NtStatus broken = co_await breaking;
     if (broken != NtStatus::SUCCESS) co_return broken;
+    if (open.file().path(open) == target->path) co_return NtStatus::SUCCESS;
     Task<NtStatus> checking = check_target(call, *target);
     const NtStatus checked = co_await checking;
     if (checked != NtStatus::SUCCESS) co_return checked;

@@ -28,9 +28,9 @@ engine::SessionInfo only_session(TestServer& server) {
     return sessions.size() == 1 ? sessions.front() : engine::SessionInfo{};
 }
 
-class EveryDialect : public ::testing::TestWithParam<std::tuple<std::uint16_t, bool, bool>> {};
+class BindingEveryDialect : public ::testing::TestWithParam<std::tuple<std::uint16_t, bool, bool>> {};
 
-TEST_P(EveryDialect, ASecondChannelSharesTheSession_3_3_5_5) {
+TEST_P(BindingEveryDialect, ASecondChannelSharesTheSession_3_3_5_5) {
     const auto [dialect, encrypted, on_worker] = GetParam();
     TestServer server(two_loops(
         [encrypted = encrypted](engine::ServerConfig& config) {
@@ -64,7 +64,7 @@ TEST_P(EveryDialect, ASecondChannelSharesTheSession_3_3_5_5) {
     EXPECT_EQ(session.channels[1].peer.rfind("192.0.2.2", 0), 0U);
 }
 
-INSTANTIATE_TEST_SUITE_P(Multichannel, EveryDialect,
+INSTANTIATE_TEST_SUITE_P(Multichannel, BindingEveryDialect,
                          ::testing::Values(std::tuple{0x0300, false, false},
                                            std::tuple{0x0300, true, false},
                                            std::tuple{0x0302, false, true},
