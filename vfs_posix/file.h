@@ -43,6 +43,9 @@ class PosixFile final : public vfs::File {
     void zero_range(const vfs::OpContext&, vfs::Range, vfs::Done<void>) override;
     void list(const vfs::OpContext&, const vfs::ListRequest&, vfs::Done<vfs::DirBatch>) override;
 
+    void copy_range(const vfs::OpContext&, const vfs::CopyRequest&,
+                    vfs::Done<std::uint64_t>) override;
+
     int fd() const { return fd_.get(); }
     const FileTraits& traits() const { return traits_; }
 

@@ -1,11 +1,15 @@
 #include "vfs_posix/share.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 
+#include <fcntl.h>
 #include <fmt/core.h>
+#include <linux/fs.h>
 #include <linux/magic.h>
+#include <sys/ioctl.h>
 #include <sys/statvfs.h>
 #include <sys/vfs.h>
 
@@ -31,12 +35,29 @@ bool is_remote(std::int64_t type) {
     return std::ranges::find(magics, type) != std::end(magics);
 }
 
+// Whether files of this file system can share blocks: tried out on two files without names, and
+// only where it is known to be possible at all.
+bool has_reflinks(int root, std::int64_t type) {
+    constexpr std::int64_t magics[] = {XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, OVERLAYFS_SUPER_MAGIC,
+                                       0xCA451A4E /* bcachefs */, 0x2FC12FC1 /* ZFS */};
+    if (std::ranges::find(magics, type) == std::end(magics)) return false;
+    const UniqueFd from(::openat(root, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+    const UniqueFd to(::openat(root, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+    if (!from || !to) return false;
+    constexpr std::array<char, 4096> block{'x'};
+    return ::pwrite(from.get(), block.data(), block.size(), 0) ==
+               static_cast<ssize_t>(block.size()) &&
+           ::ioctl(to.get(), FICLONE, from.get()) == 0;
+}
+
 FileSystemTraits probe(int root) {
     FileSystemTraits traits;
     struct ::statfs fs {};
     if (::fstatfs(root, &fs) == 0) traits.remote = is_remote(static_cast<std::int64_t>(fs.f_type));
     struct ::statvfs vfs_info {};
     if (::fstatvfs(root, &vfs_info) == 0) traits.read_only = (vfs_info.f_flag & ST_RDONLY) != 0;
+    if (!traits.read_only)
+        traits.reflinks = has_reflinks(root, static_cast<std::int64_t>(fs.f_type));
     char value[dos_attrib_max_size];
     traits.user_xattrs =
         get_xattr(root, true, dos_attrib_name, value, sizeof(value)) >= 0 || errno != EOPNOTSUPP;
@@ -98,6 +119,7 @@ vfs::Capabilities PosixShare::capabilities() const {
     out.case_insensitive = !options_.case_sensitive;
     out.read_only = options_.read_only || traits_.read_only;
     out.dos_attributes = options_.store_dos_attributes && traits_.user_xattrs;
+    out.block_cloning = traits_.reflinks && !traits_.read_only && !options_.read_only;
     if (options_.force_user) {
         auto forced = std::make_shared<Caller>();
         forced->uid = options_.force_user->uid;

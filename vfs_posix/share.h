@@ -27,6 +27,7 @@ struct FileSystemTraits {
     bool read_only{false};
     bool remote{false};  // stat and close may wait for a network: nothing of them runs on a loop
     bool birth_time{false};
+    bool reflinks{false};  // files can share blocks (FICLONERANGE)
 };
 
 // How an existing file got opened.

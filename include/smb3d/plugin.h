@@ -1,9 +1,10 @@
 // Plug-ins: a VFS back end or a transport in a shared object, loaded by the daemon at start.
 //
 // A plug-in exports one symbol, `smb3d_plugin`, of type Plugin.  The daemon refuses it unless the
-// major version is its own and the minor version is not newer than its own: a minor version only
-// adds virtual functions at the end of a class, fields at the end of a struct, or enumerators.
-// Lifetime: loaded once, never unloaded.  Thread: the factories are called on the control thread.
+// version is its own.  A minor version only adds virtual functions at the end of a class, fields at
+// the end of a struct, or enumerators: a plug-in then builds unchanged, but it has to be built,
+// since what was added is called on its objects. Lifetime: loaded once, never unloaded.  Thread:
+// the factories are called on the control thread.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +19,7 @@
 namespace smb3d {
 
 inline constexpr std::uint32_t api_major = 1;
-inline constexpr std::uint32_t api_minor = 0;
+inline constexpr std::uint32_t api_minor = 1;
 inline constexpr const char* plugin_symbol = "smb3d_plugin";
 
 // A share's own table from the configuration (`[share.NAME.backend]`): key -> value as text.

@@ -40,6 +40,7 @@ namespace smb3d {
     X(END_OF_FILE, 0xC0000011)                           \
     X(MORE_PROCESSING_REQUIRED, 0xC0000016)              \
     X(NO_MEMORY, 0xC0000017)                             \
+    X(INVALID_VIEW_SIZE, 0xC000001F)                     \
     X(ACCESS_DENIED, 0xC0000022)                         \
     X(BUFFER_TOO_SMALL, 0xC0000023)                      \
     X(OBJECT_TYPE_MISMATCH, 0xC0000024)                  \
@@ -78,6 +79,7 @@ namespace smb3d {
     X(INVALID_SECURITY_DESCR, 0xC0000079)                \
     X(RANGE_NOT_LOCKED, 0xC000007E)                      \
     X(DISK_FULL, 0xC000007F)                             \
+    X(INTEGER_OVERFLOW, 0xC0000095)                      \
     X(INSUFFICIENT_RESOURCES, 0xC000009A)                \
     X(MEDIA_WRITE_PROTECTED, 0xC00000A2)                 \
     X(PIPE_NOT_AVAILABLE, 0xC00000AC)                    \
@@ -132,6 +134,7 @@ namespace smb3d {
     X(HASH_NOT_SUPPORTED, 0xC000A100)                    \
     X(HASH_NOT_PRESENT, 0xC000A101)                      \
     X(OFFLOAD_READ_FLT_NOT_SUPPORTED, 0xC000A2A1)        \
+    X(NO_RANGES_PROCESSED, 0xC0000460)                   \
     X(FILE_NOT_AVAILABLE, 0xC0000467)                    \
     X(INVALID_LOCK_RANGE, 0xC00001A1)                    \
     X(INVALID_DEVICE_STATE, 0xC0000184)                  \

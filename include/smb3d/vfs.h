@@ -228,6 +228,15 @@ struct ListRequest {
     std::size_t max_entries{256};
 };
 
+// What File::copy_range copies.
+struct CopyRequest {
+    File* source{nullptr};  // of any back end; it may be the file that is copied to
+    std::uint64_t source_offset{0};
+    std::uint64_t offset{0};  // in the file that is copied to
+    std::uint64_t length{0};
+    bool clone{false};  // the two share the storage, or it fails; never a copy of the data
+};
+
 struct Capabilities {
     bool case_insensitive{true};
     bool sparse_files{true};
@@ -244,6 +253,7 @@ struct Capabilities {
     std::uint32_t max_io{8U << 20};
     // attributes and creation time are kept; else they are what the inode implies
     bool dos_attributes{true};
+    bool block_cloning{false};  // File::copy_range knows CopyRequest::clone
 };
 
 // An open file or directory.  Thread: any operation from the loop of the request that makes it.
@@ -288,6 +298,14 @@ class File {
     // the rest waits for the next read: the engine then answers STATUS_BUFFER_OVERFLOW with the
     // data.  Message pipes only.
     virtual bool read_incomplete() const { return false; }
+
+    // -- since 1.1
+    // Copies from another file, or from elsewhere in this one, without the data passing through the
+    // engine. Yields how many bytes, at least 1 and perhaps fewer than asked: then it is asked
+    // again for the rest; 0 if the source ends at the offset.  NOT_SUPPORTED: the engine reads and
+    // writes instead; so for ranges of one file that overlap.  A clone is all or nothing:
+    // NOT_SUPPORTED, or INVALID_PARAMETER if it is not aligned to the file system's blocks.
+    virtual void copy_range(const OpContext&, const CopyRequest&, Done<std::uint64_t>);
 };
 
 inline constexpr std::uint64_t append_offset = ~std::uint64_t{0};
@@ -362,6 +380,9 @@ inline void File::allocated_ranges(const OpContext&, Range, std::size_t,
 }
 inline void File::zero_range(const OpContext&, Range, Done<void> done) {
     done(fail(NtStatus::INVALID_DEVICE_REQUEST));
+}
+inline void File::copy_range(const OpContext&, const CopyRequest&, Done<std::uint64_t> done) {
+    done(fail(NtStatus::NOT_SUPPORTED));
 }
 inline void File::list(const OpContext&, const ListRequest&, Done<DirBatch> done) {
     done(fail(NtStatus::INVALID_DEVICE_REQUEST));

@@ -93,6 +93,9 @@ struct Config {
     std::uint64_t max_memory{};
     std::uint64_t max_transact{};
     std::uint32_t max_credits{};
+    std::uint32_t copy_max_chunks{};
+    std::uint64_t copy_max_chunk_size{};
+    std::uint64_t copy_max_request_size{};
 
     bool guest{};
     bool anonymous{};

@@ -174,7 +174,7 @@ constexpr Row table[] = {
     {"server.signing", Type::choice, R"("offered")", 0, 0, signing_names, live, optional,
      put<&Config::signing>,
      "\"offered\": a session is signed if its client asks for it (Windows does).  \"required\" "
-     "(recommended): unsigned requests are refused."},
+     "(recommended): unsigned requests are refused, and guests, who have no key to sign with."},
     {"server.encryption", Type::choice, R"("offered")", 0, 0, encryption_names, live, optional,
      put<&Config::encryption>,
      "\"off\": encryption is not negotiated.  \"offered\": clients that ask for it, and shares "
@@ -239,6 +239,15 @@ constexpr Row table[] = {
      put<&Config::max_credits>,
      "Credits that a connection may hold: how many requests (or units of 64 KiB) it may have under "
      "way."},
+    {"server.copy_max_chunks", Type::integer, "256", 1, 256, none, live, optional,
+     put<&Config::copy_max_chunks>, "Server-side copy: how many ranges a request may name."},
+    {"server.copy_max_chunk_size", Type::size, R"("1MiB")", 64 * kib, 8 * mib, none, live, optional,
+     put<&Config::copy_max_chunk_size>, "Server-side copy: the longest range."},
+    {"server.copy_max_request_size", Type::size, R"("16MiB")", 64 * kib, 1 * gib, none, live,
+     optional, put<&Config::copy_max_request_size>,
+     "Server-side copy: the most that one request may copy.  Clients that ask for more are told "
+     "the "
+     "three limits."},
 
     {"interface.exclude", Type::text_list, R"(["docker*", "virbr*", "veth*"])", 0, 256, none, live,
      optional, put_exclude,

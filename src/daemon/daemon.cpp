@@ -171,6 +171,9 @@ std::shared_ptr<const engine::ServerConfig> Daemon::server_config(const Config& 
     made->signing_algorithms = config.signing_algorithms;
     made->max_transact = static_cast<std::uint32_t>(config.max_transact);
     made->max_credits = static_cast<std::uint16_t>(config.max_credits);
+    made->copy_max_chunks = config.copy_max_chunks;
+    made->copy_max_chunk_size = static_cast<std::uint32_t>(config.copy_max_chunk_size);
+    made->copy_max_request_size = static_cast<std::uint32_t>(config.copy_max_request_size);
     made->max_connections = config.max_connections;
     made->max_connections_per_address = config.max_connections_per_address;
     made->authentication_seconds = static_cast<std::uint32_t>(
@@ -379,6 +382,7 @@ void Daemon::tick(steady_clock::time_point now) {
     if (now >= next_status_) {
         notify_.status(status_line());
         shares_->collect();
+        heap_.trim();
         next_status_ = now + std::chrono::seconds(30);
     }
 }

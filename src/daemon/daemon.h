@@ -17,6 +17,7 @@
 
 #include "auth/local_authority.h"
 #include "base/buffer_pool.h"
+#include "base/heap.h"
 #include "daemon/admin_commands.h"
 #include "daemon/admin_socket.h"
 #include "daemon/config_file.h"
@@ -107,6 +108,7 @@ class Daemon final : public Control {
     AdminCommands commands_{*this};
     AdminSocket admin_;
 
+    HeapTrimmer heap_;
     InterfaceWatch interfaces_;
     std::shared_ptr<const engine::NetworkInterfaces> told_interfaces_;
 

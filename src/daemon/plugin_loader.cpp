@@ -7,7 +7,7 @@
 namespace smb3d::daemon {
 
 std::string version_problem(const Plugin& plugin) {
-    if (plugin.major != api_major || plugin.minor > api_minor) {
+    if (plugin.major != api_major || plugin.minor != api_minor) {
         return fmt::format("was built for version {}.{} of the plug-in API; this smb3d has {}.{}",
                            plugin.major, plugin.minor, api_major, api_minor);
     }

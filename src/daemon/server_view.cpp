@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/utf16.h"
+#include "engine/share_access.h"
 
 namespace smb3d::daemon {
 
@@ -37,7 +38,9 @@ pipe::ServerIdentity DaemonView::identity() const {
     return identity;
 }
 
-std::vector<pipe::ShareEntry> DaemonView::shares(const Caller&) const {
+// [MS-SRVS] 3.1.4.8: to administrators all; to others those that would let them in, so that a share
+// of somebody else's is as if it were not there.
+std::vector<pipe::ShareEntry> DaemonView::shares(const Caller& caller) const {
     std::vector<pipe::ShareEntry> list;
     engine::Server* engine = server();
     if (engine == nullptr) return list;
@@ -45,6 +48,7 @@ std::vector<pipe::ShareEntry> DaemonView::shares(const Caller&) const {
     for (const auto& share : engine->shares()) uses[share.name] = share.trees;
     const auto config = engine->config();
     for (const auto& [folded, policy] : config->shares) {
+        if (!administrator(caller) && !engine::share_access(*policy, caller)) continue;
         pipe::ShareEntry entry;
         entry.name = policy->name;
         entry.comment = policy->comment;

@@ -122,6 +122,10 @@ struct ServerConfig {
     bool directory_leases{true};                // SMB2_GLOBAL_CAP_DIRECTORY_LEASING
     std::uint32_t max_directory_leases{65536};  // the oldest is broken to make room
     std::uint32_t oplock_break_seconds{35};     // for a client to acknowledge
+    // [MS-SMB2] 3.3.3 ServerSideCopyMaxNumberofChunks, ...MaxChunkSize, ...MaxDataSize.
+    std::uint32_t copy_max_chunks{256};
+    std::uint32_t copy_max_chunk_size{1U << 20};
+    std::uint32_t copy_max_request_size{16U << 20};
     // key: fold_name(name); IPC$ included
     std::map<std::string, std::shared_ptr<const SharePolicy>> shares;
 };

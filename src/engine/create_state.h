@@ -53,6 +53,7 @@ struct CreateState {
     std::uint32_t granted{0};
     std::shared_ptr<fsa::Open> fsa_open;
     std::shared_ptr<Lease> lease;
+    bool retry{false};
     fsa::BreakWait wait;  // not empty: others must give up what they cache first
     fsa::Caching caching;
     wire::OplockLevel response_oplock{wire::OplockLevel::none};

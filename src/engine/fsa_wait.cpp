@@ -29,7 +29,7 @@ Task<NtStatus> break_handles(Call& call) {
     const fsa::OplockKey key = open->fsa->oplock_key;
     while (true) {
         FsaWait wait(call.loop());
-        fsa::BreakWait what = open->fsa->file().break_handles(key, wait.waker());
+        fsa::BreakWait what = open->fsa->file().break_handles(key, wait.waker(), open->fsa.get());
         if (!what && open->is_directory()) {
             what = files.break_handles_below(open->fsa->file().key().share, open->path(), key,
                                              wait.waker());

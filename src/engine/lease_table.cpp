@@ -36,9 +36,9 @@ void ClientHolder::cache_broken(const fsa::BreakNotice& notice) {
     }
     auto sent = [file, grant = notice.grant, number = notice.number](std::uint64_t connection_id) {
         if (connection_id != 0) return;
-        if (const auto alive = file.lock()) alive->break_timed_out(grant, number);
+        if (const auto alive = file.lock()) alive->break_timed_out(grant, number, false);
     };
-    send_to_sessions(server_, recipients, 0, message(notice), std::move(sent));
+    send_to_sessions(server_, recipients, 0, message(notice), std::move(sent), client());
 }
 
 void OplockHolder::set_open(std::uint64_t persistent_id, std::uint64_t volatile_id,

@@ -7,6 +7,7 @@
 // Lifetime: the server's; a Lease lives while it has opens (and as long as a grant refers to it).
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <list>
@@ -47,6 +48,8 @@ class ClientHolder : public fsa::CacheHolder {
 
   protected:
     virtual std::vector<BreakTarget> targets() = 0;
+    // Whose connections will do, besides those of the targets' sessions; null: none.
+    virtual const ClientGuid* client() const { return nullptr; }
     virtual std::vector<std::byte> message(const fsa::BreakNotice& notice) const = 0;
 
   private:
@@ -79,7 +82,9 @@ class Lease final : public ClientHolder {
   public:
     Lease(ServerImpl& server, const std::shared_ptr<fsa::File>& file, const fsa::OplockKey& lease,
           bool version_2)
-        : ClientHolder(server, file), key(lease), v2(version_2) {}
+        : ClientHolder(server, file), key(lease), v2(version_2) {
+        std::copy_n(lease.bytes.begin(), client_.size(), client_.begin());
+    }
 
     const fsa::OplockKey key;
     const bool v2;
@@ -97,8 +102,10 @@ class Lease final : public ClientHolder {
 
   private:
     std::vector<BreakTarget> targets() override;
+    const ClientGuid* client() const override { return &client_; }
     std::vector<std::byte> message(const fsa::BreakNotice& notice) const override;
 
+    ClientGuid client_{};
     Guarded<std::vector<User>, Rank::leaf> users_;
 };
 

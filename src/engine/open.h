@@ -54,7 +54,9 @@ struct Open {
     std::uint32_t share_access{0};
     std::uint32_t create_options{0};
     std::uint64_t opened_at{0};  // FILETIME
-    std::string pipe_name;       // for the administrator, if it is a pipe
+    // [MS-SMB2] 3.3.1.10 Open.ResumeKey: random, 0 until the client asks for the key.
+    std::atomic<std::uint64_t> resume_tag{0};
+    std::string pipe_name;  // for the administrator, if it is a pipe
 
     bool is_directory() const { return kind == vfs::FileKind::directory; }
     bool write_through() const { return (create_options & 0x2) != 0; }  // FILE_WRITE_THROUGH

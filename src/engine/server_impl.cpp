@@ -167,6 +167,13 @@ void ServerImpl::connection_closed(Connection& connection) {
         if (count != peers->connections.end() && --count->second == 0)
             peers->connections.erase(count);
     }
+    {
+        auto clients = clients_.lock();
+        const auto [first, last] = clients->equal_range(connection.negotiated.client_guid);
+        const auto mine = std::find_if(
+            first, last, [&](const auto& entry) { return entry.second == connection.id(); });
+        if (mine != last) clients->erase(mine);
+    }
     state.connection_count.fetch_sub(1, std::memory_order_relaxed);
     // Not at once: the link's on_closed() may be on the stack.
     post_function(state.loop, [this, &state, id = connection.id()] {
@@ -192,6 +199,33 @@ void ServerImpl::post_to_connection(std::uint64_t connection_id,
         auto it = state.connections.find(connection_id);
         message(it != state.connections.end() ? it->second.get() : nullptr);
     });
+}
+
+Connection* ServerImpl::connection_here(std::uint64_t connection_id) {
+    Loop* loop = nullptr;
+    {
+        auto peers = peers_.lock();
+        auto it = peers->loop_of.find(connection_id);
+        if (it != peers->loop_of.end()) loop = it->second;
+    }
+    if (loop == nullptr || !loop->in_loop_thread()) return nullptr;
+    auto& here = local(*loop).connections;
+    auto it = here.find(connection_id);
+    return it != here.end() ? it->second.get() : nullptr;
+}
+
+void ServerImpl::client_negotiated(const ClientGuid& client, std::uint64_t connection_id) {
+    clients_.lock()->emplace(client, connection_id);
+}
+
+std::vector<std::uint64_t> ServerImpl::connections_of(const ClientGuid& client) {
+    std::vector<std::uint64_t> ids;
+    const auto clients = clients_.lock();
+    const auto [first, last] = clients->equal_range(client);
+    for (auto it = first; it != last && ids.size() < limits::max_break_attempts; ++it) {
+        ids.push_back(it->second);
+    }
+    return ids;
 }
 
 // ---- sessions, trees, opens

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -73,6 +74,11 @@ class ServerImpl final : public Server {
     // answer.
     void post_to_connection(std::uint64_t connection_id,
                             std::move_only_function<void(Connection*)> message);
+    // The connection if it is there and this is its loop's thread.
+    Connection* connection_here(std::uint64_t connection_id);
+    // [MS-SMB2] 3.3.1.1 connections of a client, by ClientGuid, the oldest first.
+    void client_negotiated(const ClientGuid& client, std::uint64_t connection_id);
+    std::vector<std::uint64_t> connections_of(const ClientGuid& client);
     // A connection ended: its place under the limits is free.
     void connection_closed(Connection& connection);
 
@@ -124,6 +130,7 @@ class ServerImpl final : public Server {
         std::unordered_map<std::uint64_t, Loop*> loop_of;  // connection id -> its loop
     };
     Guarded<Peers, Rank::leaf> peers_;
+    Guarded<std::multimap<ClientGuid, std::uint64_t>, Rank::leaf> clients_;
     Guarded<std::unordered_map<std::string, std::size_t>, Rank::leaf> trees_by_share_;
     std::atomic<std::uint64_t> next_connection_id_{1};
     std::atomic<std::uint64_t> next_persistent_id_{1};

@@ -36,31 +36,41 @@ void try_next(std::unique_ptr<Delivery> delivery) {
     delivery->stops.pop_back();
     ServerImpl& server = *delivery->server;
     const std::uint64_t id = stop.connection_id;
-    server.post_to_connection(id, [stop = std::move(stop),
-                                   delivery = std::move(delivery)](Connection* connection) mutable {
+    auto attempt = [stop = std::move(stop),
+                    delivery = std::move(delivery)](Connection* connection) mutable {
         if (connection != nullptr &&
             send_unsolicited(*connection, stop.recipient, delivery->message)) {
             delivery->report(stop.connection_id);
             return;
         }
         try_next(std::move(delivery));
-    });
+    };
+    // At once if it can be: what the client sends next must not be answered before.
+    if (Connection* here = server.connection_here(id)) {
+        attempt(here);
+    } else {
+        server.post_to_connection(id, std::move(attempt));
+    }
 }
 
 }  // namespace
 
 bool send_unsolicited(Connection& connection, const Recipient& recipient, Bytes message) {
     if (connection.closing()) return false;
-    Session& session = *recipient.session;
-    const SessionChannel* channel = connection.find_channel(session.id);
-    if (channel == nullptr || channel->session.get() != &session || !channel->signer) return false;
+    Session* const session = recipient.session.get();
+    if (session != nullptr) {
+        const SessionChannel* channel = connection.find_channel(session->id);
+        if (channel == nullptr || channel->session.get() != session || !channel->signer) {
+            return false;
+        }
+    }
     Buffer copy = connection.loop().buffers().allocate(message.size());
     if (copy.empty()) copy = make_heap_buffer(message.size());
     std::memcpy(copy.data(), message.data(), message.size());
     BufferChain pieces;
     pieces.push_back(std::move(copy));
-    if (recipient.encrypt && session.keys.encryption &&
-        !seal_message(connection, session, pieces)) {
+    if (session != nullptr && recipient.encrypt && session->keys.encryption &&
+        !seal_message(connection, *session, pieces)) {
         return false;
     }
     connection.send(std::move(pieces));
@@ -68,18 +78,26 @@ bool send_unsolicited(Connection& connection, const Recipient& recipient, Bytes 
 }
 
 void send_to_sessions(ServerImpl& server, const std::vector<Recipient>& recipients,
-                      std::uint64_t preferred_connection, std::vector<std::byte> message,
-                      Sent sent) {
+                      std::uint64_t preferred_connection, std::vector<std::byte> message, Sent sent,
+                      const ClientGuid* client) {
     auto delivery = std::make_unique<Delivery>();
     delivery->server = &server;
     delivery->message = std::move(message);
     delivery->sent = std::move(sent);
     auto& stops = delivery->stops;
+    bool must_seal = false;
     for (const Recipient& recipient : recipients) {
+        must_seal = must_seal || recipient.encrypt;
         const auto state = recipient.session->state.lock();
         for (const Channel& channel : state->channels) {
             stops.push_back({channel.connection_id, recipient});
         }
+    }
+    if (client != nullptr && !must_seal && !stops.empty()) {
+        const std::vector<std::uint64_t> ids = server.connections_of(*client);
+        std::vector<Delivery::Stop> all;
+        for (const std::uint64_t id : ids) all.push_back({id, {}});
+        stops.insert(stops.begin(), all.begin(), all.end());
     }
     std::reverse(stops.begin(), stops.end());
     const auto preferred = std::find_if(stops.begin(), stops.end(), [&](const auto& stop) {

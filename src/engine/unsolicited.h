@@ -14,6 +14,7 @@
 #include <memory>
 #include <vector>
 
+#include "engine/lease_table.h"
 #include "engine/session.h"
 #include "wire/header.h"
 
@@ -54,9 +55,11 @@ bool send_unsolicited(Connection& connection, const Recipient& recipient, Bytes 
 using Sent = std::move_only_function<void(std::uint64_t connection_id)>;
 
 // Tries the recipients' channels, each session's in the order in which they came, until one takes
-// the message; `preferred_connection` comes before all others if it is one of them.
+// the message; `preferred_connection` comes before all others if it is one of them.  `client`: any
+// connection of that client will do, the oldest first, unless the message must be sealed
+// (smb2.lease.v2_complex1).
 void send_to_sessions(ServerImpl& server, const std::vector<Recipient>& recipients,
                       std::uint64_t preferred_connection, std::vector<std::byte> message,
-                      Sent sent = {});
+                      Sent sent = {}, const ClientGuid* client = nullptr);
 
 }  // namespace smb3d::engine

@@ -171,6 +171,17 @@ File::Closed File::close(Open& open, WakeList& wakes) {
         state->locks->release(open.id, wakes);
         update_lock_flag(*state);
     }
+    const std::shared_ptr<Link> link = open.link_;
+    assert(link->opens > 0);
+    --link->opens;
+    if (open.delete_on_close_ && link->state == LinkState::live) {
+        mark(*link, LinkState::delete_pending);
+        // [MS-FSA] 2.1.5.5: others may only be keeping their handles.
+        if (link->opens != 0 && state->oplocks != nullptr) {
+            state->oplocks->conflict(BreakReason::delete_or_rename, open.oplock_key,
+                                     open.grant_.get(), result.notices);
+        }
+    }
     if (state->oplocks != nullptr) {
         if (open.grant_ != nullptr) {
             state->oplocks->release(open.grant_, wakes);
@@ -181,13 +192,6 @@ File::Closed File::close(Open& open, WakeList& wakes) {
         if (open.directory) index_leases(*state);
     }
     state->counts.remove(open.granted_access, open.share_access);
-
-    const std::shared_ptr<Link> link = open.link_;
-    assert(link->opens > 0);
-    --link->opens;
-    if (open.delete_on_close_ && link->state == LinkState::live) {
-        mark(*link, LinkState::delete_pending);
-    }
     const bool posix_removal = link->posix && open.disposition_;
     if (link->state == LinkState::delete_pending && (link->opens == 0 || posix_removal)) {
         mark(*link, LinkState::removing);

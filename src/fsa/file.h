@@ -75,8 +75,10 @@ struct OpenArgs {
     bool directory{false};
     bool created{false};  // this request made the file: overwriting rights are not asked for
     std::uint64_t rename_epoch{0};  // FileTable::rename_epoch() before the vfs open; 0: not known
-    OplockKey oplock_key;           // empty: the open has no lease
-    OplockKey parent_oplock_key;    // its changes do not break this directory lease
+    // A further attempt after break_pending: waits until the break is over with all its steps.
+    bool retry{false};
+    OplockKey oplock_key;         // empty: the open has no lease
+    OplockKey parent_oplock_key;  // its changes do not break this directory lease
 };
 
 enum class OpenOutcome : std::uint8_t {
@@ -243,12 +245,14 @@ class File : public std::enable_shared_from_this<File> {
     void break_own(const Open& open);
     // Before a deletion or rename through `open`: others must close what they keep open unused.
     // Waits with the waker if the result says so; then ask again.
-    BreakWait break_handles(const OplockKey& except, Waker waker);
+    // `self`: the open that acts, whose own oplock stays.
+    BreakWait break_handles(const OplockKey& except, Waker waker, const Open* self = nullptr);
     void cancel_break_wait(LockTicket ticket);
     // [MS-FSA] 2.1.5.19.  INVALID_OPLOCK_PROTOCOL if the open holds nothing of the kind.
     Result<void> acknowledge_break(Open& open, CacheState state);
     Result<void> acknowledge_break(const OplockKey& key, CacheState state);
-    void break_timed_out(const std::shared_ptr<Grant>& grant, std::uint32_t number);
+    void break_timed_out(const std::shared_ptr<Grant>& grant, std::uint32_t number,
+                         bool reachable = true);
     bool has_name(std::string_view path) const;
 
     // -- for administrators and tests
@@ -278,6 +282,7 @@ class File : public std::enable_shared_from_this<File> {
     OpenResult open(const OpenArgs& args, const Waker* waker, BreakList& notices);
     struct Closed {
         CloseDecision decision;
+        BreakList notices;   // of those who cache a handle of what is going away
         bool first{false};   // it was open until now
         bool unused{false};  // the file has neither opens nor links left
     };

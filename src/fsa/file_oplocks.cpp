@@ -68,7 +68,8 @@ bool File::break_for_open(State& state, const OpenArgs& args, bool conflict, Bre
     } else if (only_looks_or_reads_security(args.granted_access)) {
         reason = BreakReason::open_security;
     }
-    return state.oplocks->conflict(reason, args.oplock_key, nullptr, notices);
+    const bool waits = state.oplocks->conflict(reason, args.oplock_key, nullptr, notices);
+    return waits || (args.retry && state.oplocks->others_breaking(args.oplock_key));
 }
 
 bool File::opened_by_others(const State& state, const Open& open) const {
@@ -143,14 +144,15 @@ void File::break_own(const Open& open) {
     tell(notices);
 }
 
-BreakWait File::break_handles(const OplockKey& except, Waker waker) {
+BreakWait File::break_handles(const OplockKey& except, Waker waker, const Open* self) {
     if (!has_oplocks_.load(std::memory_order_acquire)) return {};
     BreakList notices;
     BreakWait wait;
     {
         const auto state = state_.lock();
         if (state->oplocks == nullptr) return {};
-        if (state->oplocks->conflict(BreakReason::delete_or_rename, except, nullptr, notices)) {
+        const Grant* own = self != nullptr ? self->grant_.get() : nullptr;
+        if (state->oplocks->conflict(BreakReason::delete_or_rename, except, own, notices)) {
             wait = {shared_from_this(), state->oplocks->wait(waker)};
         }
     }
@@ -204,10 +206,11 @@ Result<void> File::acknowledge_break(const OplockKey& key, CacheState cached) {
     });
 }
 
-void File::break_timed_out(const std::shared_ptr<Grant>& grant, std::uint32_t number) {
+void File::break_timed_out(const std::shared_ptr<Grant>& grant, std::uint32_t number,
+                           bool reachable) {
     const Result<void> ended =
         end_break([&](Oplocks& oplocks, BreakList&, WakeList& wakes) -> Result<void> {
-            oplocks.time_out(grant, number, wakes);
+            oplocks.time_out(grant, number, reachable, wakes);
             return {};
         });
     static_cast<void>(ended);  // the file may have lost its last open meanwhile

@@ -117,6 +117,7 @@ CloseDecision FileTable::close(Open& open) {
         if (closed.first) opens_.fetch_sub(1, std::memory_order_relaxed);
         if (closed.unused) shard->erase(file->key());
     }
+    tell(closed.notices);
     for (const Wake& wake : wakes) wake.waker(wake.status);
     return std::move(closed.decision);
 }

@@ -95,17 +95,19 @@ bool Oplocks::conflict(BreakReason reason, const OplockKey& key, const Grant* se
     bool wait = false;
     for (const std::shared_ptr<Grant>& grant : grants_) {
         if (grant->is_lease() && grant->key == key) continue;
-        if (grant.get() == self && has(grant->state, cache::write)) continue;
+        // A level II oplock is broken by its holder's own writes, too.
+        const bool own_stays =
+            reason == BreakReason::delete_or_rename || has(grant->state, cache::write);
+        if (grant.get() == self && own_stays) continue;
         wait = wait || has(grant->state, waits_for(*grant, reason));
         shrink(grant, reduced(*grant, reason), notices);
     }
     return wait;
 }
 
-bool Oplocks::must_wait(BreakReason reason, const OplockKey& key) const {
+bool Oplocks::others_breaking(const OplockKey& key) const {
     return std::any_of(grants_.begin(), grants_.end(), [&](const auto& grant) {
-        return !(grant->is_lease() && grant->key == key) &&
-               has(grant->state, waits_for(*grant, reason));
+        return grant->breaking && !(grant->is_lease() && grant->key == key);
     });
 }
 
@@ -158,6 +160,8 @@ std::shared_ptr<Grant> Oplocks::request(const CacheRequest& request, const Oploc
                                         std::shared_ptr<CacheHolder> holder,
                                         const CacheObstacles& obstacles) {
     const CacheState state = grantable(request, key, obstacles);
+    const CacheState wanted =
+        legal_state(request.state) & (request.directory ? ~cache::write : cache::all);
     if (key.empty()) {
         if (state == cache::none) return nullptr;
         auto grant = std::make_shared<Grant>(key, std::move(holder));
@@ -175,9 +179,10 @@ std::shared_ptr<Grant> Oplocks::request(const CacheRequest& request, const Oploc
         grant->epoch = static_cast<std::uint16_t>(request.epoch + (state != cache::none ? 1 : 0));
         grant->listed = true;
         grants_.push_back(grant);
-    } else if (!grant->breaking && (grant->state & state) == grant->state &&
+    } else if (!grant->breaking && state == wanted && (grant->state & state) == grant->state &&
                grant->state != state) {
-        // [MS-SMB2] 3.3.5.9.8: upgraded only by what includes all that it has.
+        // [MS-SMB2] 3.3.5.9.8: upgraded only by what includes all that it has; all of what is
+        // asked for or nothing (smb2.lease.upgrade3).
         grant->state = state;
         ++grant->epoch;
     }
@@ -230,10 +235,12 @@ Result<void> Oplocks::acknowledge(const std::shared_ptr<Grant>& grant, CacheStat
     return {};
 }
 
-void Oplocks::time_out(const std::shared_ptr<Grant>& grant, std::uint32_t number, WakeList& wakes) {
+void Oplocks::time_out(const std::shared_ptr<Grant>& grant, std::uint32_t number, bool reachable,
+                       WakeList& wakes) {
     if (!grant->breaking || grant->break_number != number) return;
-    // [MS-SMB2] 3.3.6.1, 3.3.6.5
-    grant->state = grant->break_to & grant->required;
+    // [MS-SMB2] 3.3.6.1.  Deviation: 3.3.6.5 would leave a lease what it was to go down to; Windows
+    // leaves nothing (smb2.lease.timeout).  A client that is merely out of reach keeps it.
+    grant->state = reachable ? cache::none : legal_state(grant->break_to & grant->required);
     grant->breaking = false;
     wake_all(wakes);
 }

@@ -134,8 +134,8 @@ class Oplocks {
     void take_back(const std::shared_ptr<Grant>& grant, BreakList& notices) {
         shrink(grant, cache::none, notices);
     }
-    // Would conflict() have to wait, as things are?
-    bool must_wait(BreakReason reason, const OplockKey& key) const;
+    // Is somebody but `key` yet to acknowledge a break?
+    bool others_breaking(const OplockKey& key) const;
 
     // Registers for the next time that a break ends or an open of the file goes.
     LockTicket wait(Waker waker);
@@ -155,9 +155,10 @@ class Oplocks {
     // REQUEST_NOT_ACCEPTED if the holder wants to keep more than it may.
     Result<void> acknowledge(const std::shared_ptr<Grant>& grant, CacheState state,
                              BreakList& notices, WakeList& wakes);
-    // The holder did not answer, or cannot be reached: it has what it was asked to go down to.
-    // Nothing happens if that break (BreakNotice::number) is over.
-    void time_out(const std::shared_ptr<Grant>& grant, std::uint32_t number, WakeList& wakes);
+    // The holder did not answer and has nothing any more, or it cannot be reached and has what it
+    // was to go down to.  Nothing happens if that break (BreakNotice::number) is over.
+    void time_out(const std::shared_ptr<Grant>& grant, std::uint32_t number, bool reachable,
+                  WakeList& wakes);
 
     std::shared_ptr<Grant> find(const OplockKey& key) const;
     const std::vector<std::shared_ptr<Grant>>& grants() const { return grants_; }

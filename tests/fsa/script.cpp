@@ -307,7 +307,7 @@ class Script {
         Open& open = handle(words.at(1));
         Waiter& waiter = waiter_for(words.at(1));
         const Waker waker{&Script::woken, &waiter};
-        BreakWait wait = open.file().break_handles(open.oplock_key, waker);
+        BreakWait wait = open.file().break_handles(open.oplock_key, waker, &open);
         if (!wait && open.directory) {
             wait = table_.break_handles_below(7, open.file().path(open), open.oplock_key, waker);
         }

@@ -202,6 +202,51 @@ void MemoryFile::zero_range(const vfs::OpContext& context, vfs::Range range, vfs
                      });
 }
 
+void MemoryFile::copy_range(const vfs::OpContext& context, const vfs::CopyRequest& request,
+                            vfs::Done<std::uint64_t> done) {
+    auto* source = dynamic_cast<MemoryFile*>(request.source);
+    if (source == nullptr || source->share_ != share_) return done(fail(NtStatus::NOT_SUPPORTED));
+    if (!is_file() || !source->is_file()) return done(not_for_this_kind());
+    if ((access_ & vfs::access_write_data) == 0 || (source->access_ & vfs::access_read_data) == 0) {
+        return done(fail(NtStatus::ACCESS_DENIED));
+    }
+    if ((access_ & vfs::access_append_only) != 0) return done(fail(NtStatus::NOT_SUPPORTED));
+    if (request.source_offset > INT64_MAX || request.offset > INT64_MAX ||
+        request.length > INT64_MAX - std::max(request.source_offset, request.offset)) {
+        return done(fail(NtStatus::INVALID_PARAMETER));
+    }
+    share_->dispatch(VfsOp::copy_range, context, done,
+                     [this, node = source->node_, &request](const MemoryShare::Plan& plan) {
+                         return do_copy(*node, request, plan.keep_per_mille);
+                     });
+}
+
+Result<std::uint64_t> MemoryFile::do_copy(MemoryShare::Node& source,
+                                          const vfs::CopyRequest& request,
+                                          unsigned keep_per_mille) {
+    auto tree = share_->tree_->lock();
+    if (request.clone && !share_->options_.capabilities.block_cloning) {
+        return fail(NtStatus::NOT_SUPPORTED);
+    }
+    if (request.source_offset >= source.data.size()) return std::uint64_t{0};
+    std::uint64_t size =
+        std::min<std::uint64_t>(request.length, source.data.size() - request.source_offset);
+    if (!request.clone && keep_per_mille < 1000) {
+        size = std::max<std::uint64_t>(size * keep_per_mille / 1000, 1);
+    }
+    const bool overlap = &source == node_.get() &&
+                         request.source_offset < request.offset + request.length &&
+                         request.offset < request.source_offset + request.length;
+    if (overlap) return fail(NtStatus::NOT_SUPPORTED);
+    if (request.offset + size > node_->data.size()) {
+        SMB3D_TRY(tree->resize(*node_, request.offset + size));
+    }
+    std::memcpy(node_->data.data() + request.offset, source.data.data() + request.source_offset,
+                size);
+    node_->modified();
+    return size;
+}
+
 void MemoryFile::list(const vfs::OpContext& context, const vfs::ListRequest& request,
                       vfs::Done<vfs::DirBatch> done) {
     if (!node_->directory()) return done(not_for_this_kind());

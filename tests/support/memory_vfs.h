@@ -36,6 +36,7 @@ enum class VfsOp : std::uint8_t {
     allocate,
     allocated_ranges,
     zero_range,
+    copy_range,
     list,
     remove,
     rename,

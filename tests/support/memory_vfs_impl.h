@@ -146,6 +146,8 @@ class MemoryFile final : public vfs::File {
                           vfs::Done<std::vector<vfs::Range>>) override;
     void zero_range(const vfs::OpContext&, vfs::Range, vfs::Done<void>) override;
     void list(const vfs::OpContext&, const vfs::ListRequest&, vfs::Done<vfs::DirBatch>) override;
+    void copy_range(const vfs::OpContext&, const vfs::CopyRequest&,
+                    vfs::Done<std::uint64_t>) override;
 
   private:
     friend class MemoryShare;
@@ -153,6 +155,8 @@ class MemoryFile final : public vfs::File {
     Result<std::size_t> do_read(std::uint64_t offset, std::span<const ::iovec> into,
                                 unsigned keep_per_mille);
     Result<std::size_t> do_write(std::uint64_t offset, std::span<const ::iovec> from);
+    Result<std::uint64_t> do_copy(MemoryShare::Node& source, const vfs::CopyRequest&,
+                                  unsigned keep_per_mille);
     Result<void> do_allocate(std::uint64_t size);
     Result<vfs::DirBatch> do_list(const vfs::ListRequest&);
 

@@ -231,6 +231,22 @@ Result<std::vector<Operations::Listed>> Operations::list(vfs::File& directory,
     return out;
 }
 
+Result<std::uint64_t> Operations::copy(vfs::File& to, vfs::CopyRequest request) {
+    std::uint64_t copied = 0;
+    while (true) {
+        const auto step = wait<std::uint64_t>([&](const vfs::OpContext& context, auto done) {
+            to.copy_range(context, request, done);
+        });
+        if (!step) return fail(step.error());
+        EXPECT_LE(*step, request.length);
+        copied += *step;
+        request.source_offset += *step;
+        request.offset += *step;
+        request.length -= *step;
+        if (*step == 0 || request.length == 0) return copied;
+    }
+}
+
 std::vector<Operations::Listed> Operations::list_all(const std::string& path, std::size_t batch) {
     std::vector<Listed> out;
     auto reply = open(path, {.kind = vfs::WantKind::directory, .access = vfs::access_read_data});

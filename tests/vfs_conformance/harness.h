@@ -93,6 +93,8 @@ class Operations {
     Result<std::vector<vfs::Range>> ranges(vfs::File& file, vfs::Range within,
                                            std::size_t most = 100);
     Result<void> zero(vfs::File& file, vfs::Range range);
+    // The whole range, however many steps it takes; how much came.
+    Result<std::uint64_t> copy(vfs::File& to, vfs::CopyRequest request);
     Result<void> remove(const std::string& path, vfs::FileId id);
     Result<void> remove(const std::string& path);  // whatever it is
     Result<std::string> rename(const std::string& from, const std::string& to,

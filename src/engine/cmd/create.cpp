@@ -239,6 +239,7 @@ NtStatus join_opens(CreateState& state, std::uint64_t rename_epoch, FsaWait& wai
     args.directory = stat.kind == vfs::FileKind::directory;
     args.created = state.opened.created;
     args.rename_epoch = rename_epoch;
+    args.retry = state.retry;
     if (state.lease_request) {
         args.oplock_key = state.lease_request->key;
         args.parent_oplock_key = state.lease_request->parent_key;
@@ -476,6 +477,7 @@ Task<NtStatus> open_disk(CreateState& state) {
         Task<NtStatus> waiting = wait_for_break(state.call, wait, std::move(state.wait));
         const NtStatus woken = co_await waiting;
         if (woken != NtStatus::SUCCESS) co_return woken;
+        state.retry = true;
     }
 }
 

@@ -184,6 +184,10 @@ Reply negotiate(Call& call, wire::NegotiateRequest request) {
     }
     settle(negotiated, config, *dialect);
     negotiated.done = true;
+    // Clients of 3.x are known by their GUID; that of others may be zero.
+    if (negotiated.smb3()) {
+        call.server().client_negotiated(negotiated.client_guid, call.connection.id());
+    }
 
     const std::vector<std::byte> hint = call.connection.local().authority->hint();
     wire::NegotiateResponse response = make_response(negotiated, config, revision(*dialect), hint);

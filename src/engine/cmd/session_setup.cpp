@@ -92,11 +92,14 @@ Result<void> establish(Call& call, SessionChannel& channel, const auth::Identity
                                  wire::security_mode::signing_required) != 0;
     session.signing_required =
         can_protect && !session.anonymous && (config.signing_required || client_insists);
-    if (!can_protect && config.signing_required && !config.shares.empty() && session.guest) {
+    // Deviation: 3.3.5.5.3 exempts guests from RequireMessageSigning.  An administrator who
+    // requires signing does not mean to let in exactly those that nobody knows, unsigned; clients
+    // that require it refuse a guest's session themselves (3.2.5.3.1).
+    if (session.guest && config.signing_required) {
         log::info(log::Component::auth,
-                  "{}: guest session: cannot be signed although signing is required; clients that "
-                  "insist (Windows 11 24H2) will refuse it",
+                  "{}: a guest is refused: signing is required, and guests have no key",
                   call.connection.peer());
+        return fail(NtStatus::ACCESS_DENIED);
     }
     const crypto::SessionKeys keys = crypto::derive_session_keys(
         static_cast<std::uint16_t>(negotiated.dialect), session_key, channel.preauth.value(),

@@ -58,7 +58,8 @@ void lease_response(CreateState& state, wire::CreateContextBuilder& builder) {
     const LeaseRequest& request = *state.lease_request;
     const std::uint32_t flags =
         state.caching.breaking ? wire::lease_flags::break_in_progress : std::uint32_t{0};
-    if (!request.v2) {
+    // 3.3.5.9.8, 3.3.5.9.11: in the version that the lease was made with.
+    if (!state.lease->v2) {
         wire::Lease lease;
         lease.lease_key = request.lease_key;
         lease.lease_state = state.caching.state;

@@ -13,9 +13,10 @@
 namespace smb3d::engine {
 
 struct FsctlOutput {
-    NtStatus status{NtStatus::SUCCESS};  // SUCCESS or a warning with output (BUFFER_OVERFLOW)
-    std::vector<std::byte> small;        // output that was built
-    Buffer large;                        // or a buffer of the back end's
+    // SUCCESS, a warning (BUFFER_OVERFLOW), or an error that comes with output (server-side copy).
+    NtStatus status{NtStatus::SUCCESS};
+    std::vector<std::byte> small;  // output that was built
+    Buffer large;                  // or a buffer of the back end's
 };
 
 enum class FsctlTarget : std::uint8_t {
@@ -51,5 +52,9 @@ FsctlReply fsctl_get_reparse_point(Call& call, const wire::IoctlRequest& request
 FsctlReply fsctl_enumerate_snapshots(Call& call, const wire::IoctlRequest& request);
 FsctlReply fsctl_query_network_interface_info(Call& call, const wire::IoctlRequest& request);
 FsctlReply fsctl_is_pathname_valid(Call& call, const wire::IoctlRequest& request);
+FsctlReply fsctl_request_resume_key(Call& call, const wire::IoctlRequest& request);
+FsctlReply fsctl_copychunk(Call& call, const wire::IoctlRequest& request);  // and _WRITE
+FsctlReply fsctl_duplicate_extents(Call& call, const wire::IoctlRequest& request);
+FsctlReply fsctl_file_level_trim(Call& call, const wire::IoctlRequest& request);
 
 }  // namespace smb3d::engine

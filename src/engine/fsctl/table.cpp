@@ -36,6 +36,12 @@ constexpr std::array rows = {
     FsctlRow{code(F::get_object_id), T::file, 0, !changes, fsctl_object_id},
     FsctlRow{code(F::get_reparse_point), T::file, 0, !changes, fsctl_get_reparse_point},
     FsctlRow{code(F::srv_enumerate_snapshots), T::file, 0, !changes, fsctl_enumerate_snapshots},
+    FsctlRow{code(F::srv_request_resume_key), T::file, 0, !changes, fsctl_request_resume_key},
+    FsctlRow{code(F::srv_copychunk), T::file, a::write_data, changes, fsctl_copychunk},
+    FsctlRow{code(F::srv_copychunk_write), T::file, a::write_data, changes, fsctl_copychunk},
+    FsctlRow{code(F::duplicate_extents_to_file), T::file, a::write_data, changes,
+             fsctl_duplicate_extents},
+    FsctlRow{code(F::file_level_trim), T::file, a::write_data, changes, fsctl_file_level_trim},
     FsctlRow{code(F::is_pathname_valid), T::any_open, 0, !changes, fsctl_is_pathname_valid},
 };
 

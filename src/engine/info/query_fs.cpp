@@ -18,6 +18,7 @@ constexpr std::uint32_t case_preserved_names = 0x00000002;
 constexpr std::uint32_t unicode_on_disk = 0x00000004;
 constexpr std::uint32_t persistent_acls = 0x00000008;
 constexpr std::uint32_t supports_sparse_files = 0x00000040;
+constexpr std::uint32_t supports_block_refcounting = 0x08000000;
 constexpr std::uint32_t supports_reparse_points = 0x00000080;
 constexpr std::uint32_t named_streams = 0x00040000;
 constexpr std::uint32_t read_only_volume = 0x00080000;
@@ -64,6 +65,7 @@ Result<void> attribute(const InfoQuery& q, Out& out) {
     const vfs::Capabilities& can = q.call.tree->capabilities;
     std::uint32_t bits = case_preserved_names | unicode_on_disk | case_sensitive_search;
     if (can.sparse_files) bits |= supports_sparse_files;
+    if (can.block_cloning) bits |= supports_block_refcounting;
     if (can.hard_links) bits |= supports_hard_links;
     if (can.named_streams) bits |= named_streams;
     if (can.extended_attributes) bits |= supports_extended_attributes;
