@@ -342,10 +342,11 @@ Identity NtlmContext::identity() const {
     Identity out;
     out.caller = caller_;
     out.mechanism = "NTLMSSP";
-    if (caller_ != nullptr && !caller_->guest && !caller_->anonymous) {
-        out.session_key = copy_bytes(key_);
-        out.ntlm_flags = flags_;
-    }
+    if (caller_ == nullptr || caller_->guest) return out;
+    // Of an anonymous logon the key is nobody's secret (it was exchanged under zeros), but clients
+    // sign and encrypt with it.
+    out.session_key = copy_bytes(key_);
+    if (!caller_->anonymous) out.ntlm_flags = flags_;
     return out;
 }
 

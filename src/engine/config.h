@@ -18,6 +18,8 @@
 
 namespace smb3d::engine {
 
+using ClientGuid = std::array<std::uint8_t, 16>;
+
 enum class Dialect : std::uint16_t {
     smb202 = 0x0202,
     smb210 = 0x0210,

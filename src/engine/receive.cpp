@@ -6,6 +6,7 @@
 #include "engine/connection.h"
 #include "engine/dispatch.h"
 #include "engine/server_impl.h"
+#include "engine/session_bind.h"
 #include "wire/header.h"
 
 namespace smb3d::engine {
@@ -64,6 +65,7 @@ Verification verify_session(Call& call, const CommandRow& row) {
     if (channel == nullptr || !channel->signer) {
         // An unfinished logon admits nothing but its SESSION_SETUP.
         if (!wanted) return {};
+        sign_refusal(call, id);
         // 3.3.5.2.7.2: what relates to a request without a session is itself malformed.
         related.session_failure = NtStatus::INVALID_PARAMETER;
         return Verification::refuse(NtStatus::USER_SESSION_DELETED);

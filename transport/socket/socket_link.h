@@ -35,6 +35,8 @@ class SocketLink final : public Link {
     void send(BufferChain&& message) override;
     std::size_t send_queued() const override { return queued_; }
     std::size_t send_high_water() const override { return limits_.send_high_water; }
+    std::uint64_t sent_position() const override { return sent_total_ + queued_; }
+    std::uint64_t confirmed_position() const override;
     void pause_receive() override { paused_ = true; }
     void resume_receive() override;
     void set_max_message(std::size_t bytes) override;

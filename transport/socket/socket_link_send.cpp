@@ -5,8 +5,10 @@
 #include <utility>
 
 // Not <netinet/tcp.h>: its tcp_info lacks tcpi_bytes_acked.
+#include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 
 #include "transport/socket/socket_link.h"
 
@@ -133,6 +135,15 @@ std::uint64_t SocketLink::progress() const {
         return info.tcpi_bytes_acked;
     }
     return sent_total_;
+}
+
+// What lies in the socket's queue has not been acknowledged; of a send under way, part of it may be
+// counted there already: then this says a little less than what is true.
+std::uint64_t SocketLink::confirmed_position() const {
+    int unconfirmed = 0;
+    if (::ioctl(fd_, SIOCOUTQ, &unconfirmed) != 0 || unconfirmed < 0) return sent_total_;
+    const auto waiting = static_cast<std::uint64_t>(unconfirmed);
+    return sent_total_ > waiting ? sent_total_ - waiting : 0;
 }
 
 // One timer for as long as there is something to send, looked at now and then: a send that goes

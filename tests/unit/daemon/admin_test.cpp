@@ -50,6 +50,7 @@ class FakeServer final : public engine::Server {
     engine::Totals totals() override { return {}; }
     bool end_session(std::uint64_t id) override { return id == 0xFFFFFFFF00000001ULL; }
     bool close_open(std::uint64_t id) override { return id == 7; }
+    bool break_lease(std::uint64_t id) override { return id == 7; }
     std::size_t end_user(const std::string& user) override { return user == "anna" ? 2 : 0; }
     void stop(std::chrono::milliseconds) override {}
 };

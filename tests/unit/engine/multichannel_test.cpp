@@ -301,35 +301,70 @@ TEST(Notification, IsNotSentToThoseThatDidNotAsk_3_3_5_4) {
     EXPECT_EQ(wire::parse<wire::Header>(*message)->message_id, echo);
 }
 
-TEST(Unsolicited, GoesOverAnotherChannelIfTheFirstIsGone_3_3_4_6) {
-    Bound b;
-    ASSERT_TRUE(b.good);
-    auto& server = static_cast<engine::ServerImpl&>(b.server.engine());
-    const auto session = server.session_table.find(b.first.session_id);
-    const auto channels = session->state.lock()->channels;
-    ASSERT_EQ(channels.size(), 2U);
-    const auto message = engine::unsolicited(wire::OplockBreakNotification{});
-    std::atomic<std::uint64_t> taken{~std::uint64_t{0}};
-    engine::send_to_sessions(server, {{session, false}}, channels[1].connection_id, message,
-                             [&](std::uint64_t id) { taken = id; });
-    EXPECT_EQ(b.second.wait(~std::uint64_t{0}).header.command, wire::Command::oplock_break);
-    EXPECT_EQ(taken, channels[1].connection_id);
-    b.second.disconnect();
-    engine::send_to_sessions(server, {{session, false}}, channels[1].connection_id, message,
-                             [&](std::uint64_t id) { taken = id; });
-    // Before the server has noticed, the dead connection may have taken it: then it is the
-    // acknowledgment's time limit that helps.
-    if (TestServer::eventually([&] { return only_session(b.server).channels.size() == 1; })) {
-        engine::send_to_sessions(server, {{session, false}}, channels[1].connection_id, message,
-                                 [&](std::uint64_t id) { taken = id; });
+struct Unsolicited : ::testing::Test {
+    void SetUp() override {
+        ASSERT_TRUE(b.good);
+        session = server.session_table.find(b.first.session_id);
+        const auto state = session->state.lock();
+        ASSERT_EQ(state->channels.size(), 2U);
+        one = state->channels[0].connection_id;
+        two = state->channels[1].connection_id;
     }
-    EXPECT_EQ(b.first.wait(~std::uint64_t{0}).header.command, wire::Command::oplock_break);
-    EXPECT_TRUE(TestServer::eventually([&] { return taken == channels[0].connection_id; }));
+    void send(const engine::SendRules& rules) {
+        taken = ~std::uint64_t{0};
+        engine::send_to_sessions(server, {{session, false}},
+                                 engine::unsolicited(wire::OplockBreakNotification{}), rules,
+                                 [this](std::uint64_t id) { taken = id; });
+    }
+    static bool got(TestClient& client) {
+        return client.wait(~std::uint64_t{0}).header.command == wire::Command::oplock_break;
+    }
+    bool taken_by(std::uint64_t id) {
+        return TestServer::eventually([&] { return taken == id; });
+    }
+    Bound b;
+    engine::ServerImpl& server{static_cast<engine::ServerImpl&>(b.server.engine())};
+    std::shared_ptr<engine::Session> session;
+    std::uint64_t one{0};
+    std::uint64_t two{0};
+    std::atomic<std::uint64_t> taken{0};
+};
+
+TEST_F(Unsolicited, GoesOverTheChannelThatIsWanted_3_3_4_6) {
+    send({});
+    EXPECT_TRUE(got(b.first) && taken_by(one));
+    send({.newest_first = true});
+    EXPECT_TRUE(got(b.second) && taken_by(two));
+    send({.preferred_connection = two});
+    EXPECT_TRUE(got(b.second) && taken_by(two));
+    send({.preferred_connection = one, .newest_first = true});
+    EXPECT_TRUE(got(b.first) && taken_by(one));
+}
+
+TEST_F(Unsolicited, GoesOverAnotherChannelIfTheFirstIsGone_3_3_4_6) {
+    b.second.disconnect();
+    ASSERT_TRUE(
+        TestServer::eventually([&] { return only_session(b.server).channels.size() == 1; }));
+    send({.preferred_connection = two});
+    EXPECT_TRUE(got(b.first) && taken_by(one));
     b.first.disconnect();
     ASSERT_TRUE(TestServer::eventually([&] { return b.server.engine().sessions().empty(); }));
-    engine::send_to_sessions(server, {{session, false}}, 0, message,
-                             [&](std::uint64_t id) { taken = id; });
-    EXPECT_EQ(taken, 0U);
+    send({});
+    EXPECT_TRUE(taken_by(0));
+}
+
+TEST_F(Unsolicited, GoesOverAnotherChannelIfItDoesNotArrive_3_3_4_7) {
+    // The first client does not read: nothing is confirmed.
+    send({.until_confirmed = true});
+    EXPECT_TRUE(got(b.second) && taken_by(two));
+    // Both have read: the first channel has it, and the second is left alone.
+    EXPECT_TRUE(got(b.first));
+    send({.until_confirmed = true});
+    EXPECT_TRUE(got(b.first) && taken_by(one));
+    const std::uint64_t echo = b.second.send(b.second.make(wire::EchoRequest{}));
+    const auto message = b.second.receive_message();
+    ASSERT_TRUE(message);
+    EXPECT_EQ(wire::parse<wire::Header>(*message)->message_id, echo);
 }
 
 // ---- FSCTL_QUERY_NETWORK_INTERFACE_INFO
