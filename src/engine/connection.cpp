@@ -155,6 +155,13 @@ std::size_t Connection::unfinished_logons() const {
                       [](const auto& entry) { return !entry.second.signer; }));
 }
 
+bool Connection::has_user() const {
+    return std::any_of(channels_.begin(), channels_.end(), [](const auto& entry) {
+        const SessionChannel& channel = entry.second;
+        return channel.signer && !channel.session->anonymous && !channel.session->guest;
+    });
+}
+
 void Connection::arm_authentication_deadline() {
     if (authentication_deadline_.armed()) return;
     loop().arm(authentication_deadline_,

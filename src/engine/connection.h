@@ -96,6 +96,8 @@ class Connection final : public transport::LinkEvents {
     void drop_channel(std::uint64_t session_id);
     std::size_t channel_count() const { return channels_.size(); }
     std::size_t unfinished_logons() const;
+    // True if one of the sessions is that of a user with a password.
+    bool has_user() const;
     // The first session became valid: the pre-authentication limits no longer apply.
     void authenticated();
     Channel describe_channel() const;

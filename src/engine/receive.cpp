@@ -37,6 +37,11 @@ Buffer decrypt(Connection& connection, const Buffer& message, std::shared_ptr<Se
     if (channel == nullptr || !channel->signer || !channel->session->keys.decryption) {
         return abuse("encrypted message of an unknown session");
     }
+    // Whoever listens knows an anonymous session's keys.  As Windows: a connection that has no
+    // other session is closed (smb2.session.anon-encryption1).
+    if (channel->session->anonymous && !connection.has_user()) {
+        return abuse("encrypted message of an anonymous session");
+    }
     Buffer inner = message.slice(wire::transform_header_size, size);
     const std::span<const std::byte, crypto::Aead::transform_size> sealed(
         message.data(), wire::transform_header_size);

@@ -5,7 +5,7 @@ import tempfile
 
 import case
 from case import Skip, expect, need, run, test
-from server import SECOND_USER, has_second_user
+from server import SECOND_USER, Server, has_second_user
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
@@ -25,7 +25,20 @@ def suites():
 
 
 @test("torture.expected")
-def torture(server):
+def torture(main_server):
+    """On a server of its own: anonymous users are off by default, and some tests are about them."""
+    server = Server(main_server.build, main_server.io, extra="[auth]\nanonymous = true\n")
+    try:
+        server.add_accounts()
+        server.start()
+        run_suites(server)
+        code, _ = server.stop()
+        expect(code == 0 and not server.sanitizer_report(), f"exit code {code}\n{server.sanitizer_report()}")
+    finally:
+        server.remove()
+
+
+def run_suites(server):
     tool = os.path.join(SHARED, "bin", "torture")
     if not os.path.exists(tool):
         raise Skip(f"{tool} is not there")
@@ -39,7 +52,8 @@ def torture(server):
     os.makedirs(folder, exist_ok=True)
     command = [sys.executable, tool, "--server", "127.0.0.1", "--port", str(server.port), "--share", "test", "--user",
                f"{server.user}%{server.password}", "--expect", EXPECTED, "--pid", str(server.process.pid),
-               "--out", os.path.join(folder, "results.tsv"), "--logs", folder, "--verbose"]
+               "--out", os.path.join(folder, "results.tsv"), "--logs", folder, "--verbose", "--timeout", "400",
+               "--option", "torture:timelimit=3"]
     if has_second_user():
         command += ["--extra-user", f"{SECOND_USER}%{server.second_password}"]
     code, output = run(command + wanted, timeout=1800)

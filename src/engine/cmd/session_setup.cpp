@@ -82,9 +82,9 @@ Result<void> establish(Call& call, SessionChannel& channel, const auth::Identity
     session.guest = identity.caller->guest;
     session.cipher = negotiated.cipher;
     session.signing = negotiated.signing;
-    // [MS-NLMP] 3.2.5.1.2: an anonymous logon's key is all zeros: protection that keeps nobody out,
-    // but that a client may ask for.  A guest's password was not checked, so there is no key that
-    // both sides know.
+    // [MS-NLMP] 3.2.5.1.2: an anonymous logon's key is all zeros, or exchanged under such a key:
+    // protection that keeps nobody out, but that a client may ask for.  A guest's password was not
+    // checked, so there is no key that both sides know.
     std::vector<std::byte> session_key = identity.session_key;
     if (session.anonymous && session_key.empty()) session_key.resize(16);
     const bool can_protect = !session.guest && !session_key.empty();
