@@ -86,21 +86,24 @@ struct Bound {
 
 TEST(Binding, IsRefusedAsWindowsDoes_3_3_5_5) {
     TestServer server(two_loops());
+    const NegotiateOptions same{.dialects = {0x0311}, .signing = {wire::signing::aes_cmac}};
     TestClient first(server);
-    ASSERT_TRUE(first.log_on(0x0311));
+    ASSERT_TRUE(first.negotiate(same).ok() && first.session_setup("alice").ok());
+    ASSERT_TRUE(first.tree_connect("data").ok());
     const auto status_of = [&](const NegotiateOptions& options, auto try_it) {
         TestClient second(server, "192.0.2.2");
         EXPECT_TRUE(second.negotiate(options).ok());
         return try_it(second).status();
     };
-    const NegotiateOptions same{.dialects = {0x0311}};
     const auto plainly = [&](TestClient& c) { return c.bind(first); };
     EXPECT_EQ(status_of({.dialects = {0x0210}}, plainly), NtStatus::REQUEST_NOT_ACCEPTED);
     EXPECT_EQ(status_of({.dialects = {0x0302}}, plainly), NtStatus::INVALID_PARAMETER);
-    EXPECT_EQ(status_of({.dialects = {0x0311}, .ciphers = {wire::cipher::aes_128_ccm}}, plainly),
-              NtStatus::INVALID_PARAMETER);
-    EXPECT_EQ(status_of({.dialects = {0x0311}, .signing = {wire::signing::aes_cmac}}, plainly),
-              NtStatus::REQUEST_OUT_OF_SEQUENCE);
+    NegotiateOptions other = same;
+    other.ciphers = {wire::cipher::aes_128_ccm};
+    EXPECT_EQ(status_of(other, plainly), NtStatus::INVALID_PARAMETER);
+    other = same;
+    other.signing = {wire::signing::aes_gmac};
+    EXPECT_EQ(status_of(other, plainly), NtStatus::NOT_SUPPORTED);
     EXPECT_EQ(status_of(same, [&](TestClient& c) { return c.bind(first, "bob"); }),
               NtStatus::ACCESS_DENIED);
     EXPECT_EQ(status_of(same, [&](TestClient& c) { return c.bind(first, "bad"); }),
@@ -118,9 +121,9 @@ TEST(Binding, IsRefusedAsWindowsDoes_3_3_5_5) {
               NtStatus::USER_SESSION_DELETED);
     EXPECT_EQ(status_of(same,
                         [&](TestClient& c) {
-                            TestClient other(server);
-                            EXPECT_TRUE(other.log_on(0x0300));
-                            return c.bind(first, "alice", other.session_signer.get());
+                            TestClient stranger(server);
+                            EXPECT_TRUE(stranger.log_on(0x0300));
+                            return c.bind(first, "alice", stranger.session_signer.get());
                         }),
               NtStatus::ACCESS_DENIED);
     EXPECT_EQ(status_of(same,
@@ -139,6 +142,18 @@ TEST(Binding, IsRefusedAsWindowsDoes_3_3_5_5) {
     // Nothing of all that has hurt the session.
     EXPECT_TRUE(first.create("still").ok());
     EXPECT_EQ(only_session(server).channels.size(), 1U);
+}
+
+TEST(Binding, DoesNotTakeAnOlderSignatureThanGmac) {
+    TestServer server(two_loops());
+    TestClient first(server);
+    ASSERT_TRUE(first.log_on(0x0311));
+    for (const std::uint16_t dialect : std::vector<std::uint16_t>{0x0311, 0x0302, 0x0210}) {
+        TestClient second(server, "192.0.2.2");
+        ASSERT_TRUE(
+            second.negotiate({.dialects = {dialect}, .signing = {wire::signing::aes_cmac}}).ok());
+        EXPECT_EQ(second.bind(first).status(), NtStatus::REQUEST_OUT_OF_SEQUENCE);
+    }
 }
 
 TEST(Binding, RefusalsAreSignedWithTheSessionsKey_3_3_4_1_1) {
@@ -187,7 +202,8 @@ TEST(Binding, HappensOncePerConnectionAndNotBeyondTheLimit) {
     Bound b([](engine::ServerConfig& config) { config.max_channels_per_session = 3; });
     ASSERT_TRUE(b.good);
     // With the channel's key, and with the session's: 3.3.5.5 step 4, 3.3.5.2.4.
-    EXPECT_EQ(b.second.bind(b.first, "alice", b.second.signer.get()).status(),
+    const auto signer = b.second.signer;
+    EXPECT_EQ(b.second.bind(b.first, "alice", signer.get()).status(),
               NtStatus::REQUEST_NOT_ACCEPTED);
     EXPECT_EQ(b.second.bind(b.first).status(), NtStatus::ACCESS_DENIED);
     TestClient third(b.server);
