@@ -16,6 +16,7 @@
 #include "engine/connection.h"
 #include "engine/server.h"
 #include "engine/session.h"
+#include "fsa/change_notify.h"
 #include "fsa/file_table.h"
 
 namespace smb3d::engine {
@@ -61,6 +62,7 @@ class ServerImpl final : public Server {
     // -- for the engine
     SessionTable session_table;
     fsa::FileTable files;
+    fsa::ChangeNotifier notifier;
 
     LoopState& local(const Loop& loop) { return *locals_[loop.index()]; }
     // The message runs on the connection's loop, with null if the connection is gone: a normal

@@ -148,7 +148,7 @@ class Script {
         if (directory) notifier_.directory_renamed(share, from, to);
     }
 
-    ChangeNotifier notifier_{NotifyLimits{.buffer = 4096, .total = 8192}};
+    ChangeNotifier notifier_{NotifyLimits{.buffer = 4096, .total = 6000}};
     std::map<std::string, std::unique_ptr<Asked>> asked_;
     std::string transcript_;
 };
