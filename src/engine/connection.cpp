@@ -190,7 +190,8 @@ void Connection::delist(RequestChain& chain) {
 }
 
 bool Connection::register_async(Call& call) {
-    if (async_.size() >= limits::max_async_in_flight) return false;
+    // One less may wait, as with Windows (smbtorture smb2.credits.*_max_async_credits).
+    if (async_.size() + 1 >= limits::max_async_in_flight) return false;
     // [MS-SMB2] 3.3.4.2: unique on the connection; the message id is, and never 0 after NEGOTIATE.
     call.async_id = call.header.message_id;
     async_.emplace(call.async_id, &call);

@@ -1,6 +1,7 @@
 #include "engine/open.h"
 
 #include "base/log.h"
+#include "engine/change_report.h"
 #include "engine/server_impl.h"
 
 namespace smb3d::engine {
@@ -19,6 +20,14 @@ Task<bool> remove_name(ServerImpl& server, const Open& open, const vfs::OpContex
                   open.tree->policy->name, decision.path, status_name(removed.error()));
     }
     server.files.removal_done(decision, removed);
+    if (removed) {
+        report_change(
+            server, share_id(*open.tree),
+            {fsa::ChangeAction::removed, fsa::change::name(open.is_directory()), decision.path},
+            origin_of(open));
+    } else {
+        report_disposition(server, open);  // it stays
+    }
     co_return removed.has_value();
 }
 
@@ -38,7 +47,13 @@ Task<Result<void>> close_open(ServerImpl& server, std::shared_ptr<Open> open, Lo
     op.loop = &loop;
     op.lane = Lane::metadata;
     if (open->fsa) {
+        report_closed(server, *open);
+        if (open->is_directory() && changes_wanted(server, share_id(*open->tree))) {
+            server.notifier.close(share_id(*open->tree), open->persistent_id);
+        }
         const fsa::CloseDecision decision = server.files.close(*open->fsa);
+        // A FILE_DELETE_ON_CLOSE open that is not the last.
+        report_disposition(server, *open);
         if (decision.kind == fsa::CloseDecision::Kind::remove_name) {
             Task<bool> removal = remove_name(server, *open, op, decision);
             co_await removal;

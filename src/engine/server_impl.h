@@ -19,6 +19,7 @@
 #include "engine/lease_table.h"
 #include "engine/server.h"
 #include "engine/session.h"
+#include "fsa/change_notify.h"
 #include "fsa/file_table.h"
 
 namespace smb3d::engine {
@@ -68,6 +69,7 @@ class ServerImpl final : public Server {
     fsa::FileTable files;
     LeaseTable leases;
     BreakTimers break_timers;
+    fsa::ChangeNotifier notifier;
 
     LoopState& local(const Loop& loop) { return *locals_[loop.index()]; }
     // The message runs on the connection's loop, with null if the connection is gone: a normal
