@@ -4,6 +4,7 @@
 #include <span>
 
 #include "crypto/random.h"
+#include "engine/change_report.h"
 #include "engine/server_impl.h"
 
 namespace smb3d::engine {
