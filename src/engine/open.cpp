@@ -37,10 +37,7 @@ Task<bool> remove_name(ServerImpl& server, const Open& open, const vfs::OpContex
 Task<Result<void>> close_open(ServerImpl& server, std::shared_ptr<Open> open, Loop& loop) {
     Signal idle(loop);
     if (!open->in_flight.begin_close(idle)) co_return fail(NtStatus::FILE_CLOSED);
-    {
-        auto waiters = open->waiters.lock();
-        for (vfs::Cancellation* waiter : *waiters) waiter->request();
-    }
+    open->cancel_waiters();
     co_await idle;
     vfs::OpContext op;
     op.caller = open->caller.get();
@@ -84,6 +81,8 @@ Task<bool> release_session(ServerImpl& server, std::shared_ptr<Session> session,
         tree->ended = true;
         server.tree_removed(*tree->policy);
     }
+    // Before any of them is closed: or a request that waits for a lock of the first would get it.
+    for (const auto& open : opens) open->cancel_waiters();
     for (const auto& open : opens) {
         Task<Result<void>> closing = close_open(server, open, loop);
         co_await closing;

@@ -78,6 +78,11 @@ struct Open {
     // open is closed.
     Guarded<std::vector<vfs::Cancellation*>, Rank::open> waiters;
 
+    void cancel_waiters() {
+        const auto waiting = waiters.lock();
+        for (vfs::Cancellation* waiter : *waiting) waiter->request();
+    }
+
     std::string path() const { return fsa ? fsa->file().path(*fsa) : pipe_name; }
 };
 
