@@ -23,7 +23,9 @@ Connection::Connection(ServerImpl& server, LoopState& local, std::uint64_t id,
       local_(local),
       id_(id),
       link_(std::move(link)),
+      activity_(local.activity.transport(link_->kind())),
       since_(filetime_now()) {
+    activity_.connections.add(1);
     authentication_deadline_.owner = this;
     authentication_deadline_.fire = [](Timer* timer) {
         auto* self = static_cast<OwnedTimer*>(timer)->owner;
@@ -58,6 +60,7 @@ void Connection::on_send_drained() { update_back_pressure(); }
 
 void Connection::send(BufferChain&& message) {
     if (closing_) return;
+    if (held_back > 0) local_.outbox.flush();
     link_->send(std::move(message));
     update_back_pressure();
 }
@@ -80,6 +83,7 @@ void Connection::update_back_pressure() {
 
 void Connection::disconnect(const std::string& reason, bool flush) {
     if (closing_) return;
+    if (flush && held_back > 0) local_.outbox.flush();
     closing_ = true;
     if (!flush) log::info(component, "{}: closing the connection: {}", peer(), reason);
     link_->close(reason, flush);
@@ -105,6 +109,7 @@ void Connection::cut_off() {
 void Connection::on_closed(const std::string& reason) {
     log::debug(component, "{}: connection closed: {}", peer(), reason);
     closing_ = true;
+    local_.outbox.forget(*this);
     if (authentication_deadline_.armed()) loop().disarm(authentication_deadline_);
     for (RequestChain* chain = chains_; chain != nullptr; chain = chain->next) {
         if (Call* call = chain->current()) call->cancellation.request();

@@ -11,17 +11,19 @@
 #include <memory>
 
 #include "engine/config.h"
+#include "engine/statistics.h"
 
 namespace smb3d::engine {
 
 struct Tree {
     std::uint32_t id{0};
     std::shared_ptr<const SharePolicy> policy;
-    vfs::Capabilities capabilities;   // of the back end, asked once
-    std::uint32_t maximal_access{0};  // [MS-SMB2] 2.2.10
-    bool encrypt{false};              // requests in the clear are refused
-    std::uint64_t connected_at{0};    // FILETIME
-    std::atomic<bool> ended{false};   // disconnected: no new open
+    vfs::Capabilities capabilities;           // of the back end, asked once
+    std::uint32_t maximal_access{0};          // [MS-SMB2] 2.2.10
+    bool encrypt{false};                      // requests in the clear are refused
+    std::uint64_t connected_at{0};            // FILETIME
+    std::shared_ptr<ShareActivity> activity;  // null in tests without a server
+    std::atomic<bool> ended{false};           // disconnected: no new open
 
     bool read_only() const { return (maximal_access & 0x2) == 0; }  // no FILE_WRITE_DATA
 };

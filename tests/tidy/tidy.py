@@ -35,7 +35,7 @@ MAY_INCLUDE = {
     "fsa": {"base", "dtyp"},
     "pipe": {"base", "dtyp", "crypto", "wire", "auth"},
     "engine": {"base", "dtyp", "crypto", "xca", "wire", "fscc", "auth", "fsa"},
-    "daemon": {"base", "loop", "auth", "engine", "pipe", "vfs_posix", "transport"},
+    "daemon": {"base", "loop", "crypto", "auth", "engine", "pipe", "vfs_posix", "transport"},
     "ctl": {"base", "auth", "daemon"},
 }
 

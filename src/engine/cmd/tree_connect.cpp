@@ -82,6 +82,7 @@ Reply tree_connect(Call& call, wire::TreeConnectRequest request) {
     tree->maximal_access = *access;
     tree->encrypt = policy->encrypt;
     tree->connected_at = filetime_now();
+    tree->activity = call.server().share_activity(policy->name);
     {
         auto state = session.state.lock();
         if (state->state == SessionState::ended) co_return fail(NtStatus::USER_SESSION_DELETED);
