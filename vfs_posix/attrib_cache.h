@@ -45,7 +45,7 @@ class AttribCache {
         bool has_creation_time{false};
     };
     static constexpr std::size_t shard_count = 16;
-    static constexpr std::size_t first_size = 256;      // slots of a shard
+    static constexpr std::size_t first_size = 512;      // slots of a shard
     static constexpr std::size_t last_size = 8 * 1024;  // about 6 MB in all
     struct Shard {
         std::unique_ptr<Slot[]> slots;

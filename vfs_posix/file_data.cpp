@@ -17,6 +17,8 @@ namespace smb3d::vfs_posix {
 namespace {
 
 constexpr std::uint64_t largest_offset = INT64_MAX;
+// A longer copy than this holds the loop's other connections up: a worker makes it.
+constexpr std::size_t longest_on_loop = 2U << 20;
 constexpr std::size_t inline_write_limit = 256 * 1024;  // a longer copy would hold the loop up
 
 std::size_t total_of(std::span<const ::iovec> parts) {
@@ -54,7 +56,8 @@ class Transfer final : public IoOp, public Work {
     // `moved`: bytes that the inline try has done already.
     void start(std::size_t moved) {
         advance(moved);
-        next_step(ring_usable(context_));
+        // The ring would copy what is cached on the loop's thread as well.
+        next_step(ring_usable(context_) && total_ <= longest_on_loop);
     }
 
   private:
@@ -181,7 +184,7 @@ void PosixFile::read(const vfs::OpContext& context, std::uint64_t offset,
     const std::size_t total = total_of(into);
     if (total == 0 || offset > largest_offset - total) return done(std::size_t{0});
     std::size_t moved = 0;
-    if (context.loop != nullptr) {
+    if (context.loop != nullptr && total <= longest_on_loop) {
         const ssize_t got =
             ::preadv2(fd(), into.data(), iov_count(into), static_cast<off_t>(offset), RWF_NOWAIT);
         if (got == 0) return done(std::size_t{0});

@@ -20,7 +20,8 @@ namespace {
 // later.
 constexpr std::size_t batch_bytes = 1U << 20;
 constexpr std::size_t batch_parts = 1024;  // IOV_MAX
-constexpr std::size_t kept_entries = 64;   // capacity that an idle link keeps
+constexpr std::size_t unhurried_bytes = 16U << 10;
+constexpr std::size_t kept_entries = 64;  // capacity that an idle link keeps
 
 }  // namespace
 
@@ -54,6 +55,9 @@ void SocketLink::send_more() {
     gather();
     if (!stall_timer_.armed()) watch_progress();
     send_op_.busy = true;
+    // Nobody waits for the end of a short send after which nothing is left to do.
+    send_op_.unhurried = state_ == State::open && !above_high_ && window_bytes_ == queued_ &&
+                         window_bytes_ <= unhurried_bytes;
     loop_.send_all(send_op_, fd_, parts_);
 }
 
