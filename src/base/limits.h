@@ -44,6 +44,8 @@ inline constexpr std::size_t max_sessions_per_connection = 1024;
 inline constexpr std::size_t max_unfinished_logons = 16;
 inline constexpr std::size_t max_trees_per_session = 4096;
 inline constexpr std::size_t max_opens_per_session = 65536;
+// Opens of one client that wait for it.
+inline constexpr std::size_t max_disconnected_of_client = 16384;
 inline constexpr std::size_t max_locks_per_file = 65536;
 
 static_assert(max_credits * credit_unit >= max_transact);

@@ -113,7 +113,8 @@ constexpr Column share_columns[] = {
     {"COMMENT", "comment"}};
 constexpr Column open_columns[] = {{"ID", "id"},         {"USER", "user"},  {"FROM", "peer"},
                                    {"SHARE", "share"},   {"PATH", "path"},  {"ACCESS", "access"},
-                                   {"OPLOCK", "oplock"}, {"LOCKS", "locks"}};
+                                   {"OPLOCK", "oplock"}, {"LOCKS", "locks"},
+                                   {"STATE", "state"}};
 constexpr Column config_columns[] = {{"KEY", "key"}, {"VALUE", "value"}, {"SOURCE", "source"}};
 constexpr Column user_columns[] = {
     {"NAME", "name"}, {"STATE", "state"}, {"FULL NAME", "full_name"}, {"CREATED", "created"}};

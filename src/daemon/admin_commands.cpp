@@ -176,6 +176,14 @@ json run_share_list(Control& control, const json&) {
     return list;
 }
 
+// For people; --json has the parts of it.
+std::string state_text(const engine::OpenInfo& o) {
+    if (o.waiting) {
+        return fmt::format("{}, owner away, {} s left", o.durable, (o.left_ms + 999) / 1000);
+    }
+    return o.durable.empty() ? "open" : o.durable;
+}
+
 json run_open_list(Control& control, const json&) {
     json list = json::array();
     for (const auto& o : control.server().opens()) {
@@ -192,6 +200,10 @@ json run_open_list(Control& control, const json&) {
                         {"locks", o.locks},
                         {"oplock", o.oplock},
                         {"lease_key", o.lease_key},
+                        {"durable", o.durable},
+                        {"waiting", o.waiting},
+                        {"seconds_left", o.left_ms / 1000},
+                        {"state", state_text(o)},
                         {"breaking", o.breaking},
                         {"since", time_text(o.since)}});
     }

@@ -40,6 +40,7 @@ struct ShareConfig {
     bool oplocks{};
     bool level2_oplocks_only{};
     bool directory_leases{};
+    bool continuous_availability{};
     std::uint32_t max_connections{};
     bool case_sensitive{};
     Symlinks symlinks{};
@@ -85,6 +86,8 @@ struct Config {
     bool directory_leases{};
     std::uint32_t max_directory_leases{};
     std::uint64_t oplock_break_timeout_ms{};
+    std::uint64_t durable_timeout_ms{};
+    std::uint32_t max_disconnected_opens{};
     std::uint64_t authentication_timeout_ms{};
     std::uint64_t idle_session_timeout_ms{};
     std::uint64_t stop_timeout_ms{};

@@ -219,6 +219,14 @@ constexpr Row table[] = {
     {"server.oplock_break_timeout", Type::duration, R"("35s")", second, 600 * second, none, live,
      optional, put<&Config::oplock_break_timeout_ms>,
      "How long others wait for a client that has been asked to give up an oplock or lease."},
+    {"server.durable_timeout", Type::duration, R"("60s")", second, 3600 * second, none, live,
+     optional, put<&Config::durable_timeout_ms>,
+     "How long a durable or persistent handle waits for a client that has lost its connection and "
+     "did not say how long it wants (one that does gets up to 5 minutes)."},
+    {"server.max_disconnected_opens", Type::integer, "65536", 0, 10000000, none, live, optional,
+     put<&Config::max_disconnected_opens>,
+     "Handles that wait for their clients at once, 16384 of one client at most.  Beyond it "
+     "handles are closed with their connection."},
     {"server.authentication_timeout", Type::duration, R"("30s")", second, 600 * second, none, live,
      optional, put<&Config::authentication_timeout_ms>,
      "A connection without a session after this time is closed."},
@@ -332,6 +340,11 @@ constexpr Row table[] = {
     {"share.*.directory_leases", Type::boolean, "true", 0, 0, none, live, optional,
      put<&ShareConfig::directory_leases>,
      "Grant leases on directories (see server.directory_leases)."},
+    {"share.*.continuous_availability", Type::boolean, "false", 0, 0, none, live, optional,
+     put<&ShareConfig::continuous_availability>,
+     "Give SMB 3 clients persistent handles: with their leases and locks they survive a crash or "
+     "restart of the server.  Every such handle is written to server.state_dir before it is "
+     "granted, and every write to it goes through to the disk."},
     {"share.*.max_connections", Type::integer, "0", 0, 1000000, none, live, optional,
      put<&ShareConfig::max_connections>, "Tree connects at once.  0: no limit."},
     {"share.*.case_sensitive", Type::boolean, "false", 0, 0, none, live, optional,

@@ -191,6 +191,9 @@ std::shared_ptr<const engine::ServerConfig> Daemon::server_config(const Config& 
     made->max_directory_leases = config.max_directory_leases;
     made->oplock_break_seconds = static_cast<std::uint32_t>(
         std::max<std::uint64_t>(1, config.oplock_break_timeout_ms / 1000));
+    made->persistent_handles = store_ != nullptr;
+    made->durable_timeout_ms = static_cast<std::uint32_t>(config.durable_timeout_ms);
+    made->max_disconnected_opens = config.max_disconnected_opens;
     made->shares = std::move(shares);
     return made;
 }
@@ -218,6 +221,7 @@ std::expected<void, std::string> Daemon::start_server() {
     auto authority = make_authority(*config_);
     if (!authority) return std::unexpected(authority.error());
     authority_ = std::move(*authority);
+    open_store();
     shares_ = std::make_unique<Shares>(loop_pointers(), plugins_);
     view_ = std::make_shared<DaemonView>();
     view_->set_authority(authority_);
@@ -228,7 +232,27 @@ std::expected<void, std::string> Daemon::start_server() {
     server_ = engine::Server::create(loop_pointers(), server_config(*config_, std::move(policies)),
                                      authority_);
     view_->bind(*server_);
+    if (store_) {
+        server_->use_store(store_);
+        const engine::RestoreReport report = server_->restore();
+        if (report.restored + report.dropped != 0) {
+            log::info(component, "{} persistent handles wait for their clients, {} are lost",
+                      report.restored, report.dropped);
+        }
+    }
     return {};
+}
+
+// Without it the server serves, but gives nobody a persistent handle.
+void Daemon::open_store() {
+    durable::StoreOptions options;
+    options.directory = config_->state_dir + "/handles";
+    auto store = durable::Store::open(std::move(options));
+    if (store) {
+        store_ = std::move(*store);
+    } else {
+        log::error(component, "no persistent handles: {}", store.error());
+    }
 }
 
 std::expected<void, std::string> Daemon::start_listening() {
@@ -462,6 +486,10 @@ void Daemon::stop() {
         server_->stop(std::chrono::milliseconds(config_->stop_timeout_ms));
         view_->unbind();
         server_.reset();
+    }
+    if (store_) {
+        store_->close();
+        store_.reset();
     }
     if (shares_) {
         shares_->release();

@@ -84,6 +84,7 @@ class Daemon final : public Control {
     std::string status_line();
     int poll_timeout_ms(bool admin_clients) const;
     void stop();
+    void open_store();
 
     std::shared_ptr<const Config> config_;
     Load load_;
@@ -104,6 +105,7 @@ class Daemon final : public Control {
     std::unique_ptr<Shares> shares_;
     std::shared_ptr<DaemonView> view_;
     std::shared_ptr<const auth::LocalAuthority> authority_;
+    std::shared_ptr<durable::Store> store_;
     std::unique_ptr<engine::Server> server_;
     transport::SocketTransport transport_;
     std::unique_ptr<Listeners> listeners_;

@@ -7,6 +7,7 @@
 #include "engine/cmd/handlers.h"
 #include "engine/connection.h"
 #include "engine/request_chain.h"
+#include "engine/server_impl.h"
 
 namespace smb3d::engine {
 
@@ -70,6 +71,10 @@ NtStatus resolve_open(Call& call, wire::FileId id) {
         related.has_file = false;
         return NtStatus::FILE_CLOSED;
     }
+    // 3.3.5.2.. most commands: the client has the answer to its CREATE, so that it is no replay.
+    if (call.open->replay_eligible.load(std::memory_order_relaxed) && !call.open->is_persistent()) {
+        call.server().durable.table.not_replayable(*call.open);
+    }
     related.file_persistent = id.persistent_id;
     related.file_volatile = id.volatile_id;
     related.has_file = true;
@@ -86,6 +91,22 @@ concept NamesOpen = requires(Request r) {
 bool needs_open(const auto&) { return true; }
 bool needs_open(const wire::IoctlRequest& r) { return !(r.file_id == wire::file_id_any); }
 
+// What changes a persistent open is on disk before it is acknowledged; a request that failed may
+// have done a part (3.3.5.14.1).
+template <class Request, auto handler>
+Reply run_recorded(Call& call, Request request) {
+    const std::shared_ptr<Open> open = call.open.shared();
+    Reply handling = handler(call, std::move(request));
+    Result<Response> response = co_await handling;
+    Task<NtStatus> writing = call.server().durable.write(open, call.loop());
+    const NtStatus written = co_await writing;
+    if (response && written != NtStatus::SUCCESS) co_return fail(written);
+    co_return response;
+}
+template <class Request>
+constexpr bool changes_record =
+    std::same_as<Request, wire::LockRequest> || std::same_as<Request, wire::SetInfoRequest>;
+
 template <class Request, auto handler>
 Reply run(Call& call) {
     Result<Request> request = wire::parse<Request>(call.message);
@@ -95,6 +116,11 @@ Reply run(Call& call) {
         if (needs_open(*request) || call.related) {
             const NtStatus status = resolve_open(call, request->file_id);
             if (status != NtStatus::SUCCESS) return refuse(status);
+        }
+    }
+    if constexpr (changes_record<Request>) {
+        if (call.open->is_persistent()) {
+            return run_recorded<Request, handler>(call, std::move(*request));
         }
     }
     return handler(call, std::move(*request));

@@ -34,8 +34,14 @@ void ClientHolder::cache_broken(const fsa::BreakNotice& notice) {
         const bool encrypt = session->encrypt_data || target.encrypt;
         recipients.push_back({std::move(session), encrypt});
     }
-    auto sent = [file, grant = notice.grant, number = notice.number](std::uint64_t connection_id) {
+    std::vector<std::uint64_t> opens = open_ids();
+    // Before somebody else relies on it, what is left must be what a server that starts again
+    // believes.
+    server_.durable.write_later(opens);
+    auto sent = [&server = server_, opens = std::move(opens), file, grant = notice.grant, number = notice.number](std::uint64_t connection_id) {
         if (connection_id != 0) return;
+        // An owner who is away loses a durable handle, but has time to answer for a better one.
+        if (server.durable.owner_is_away(opens)) return;
         if (const auto alive = file.lock()) alive->break_timed_out(grant, number, false);
     };
     send_to_sessions(server_, recipients, message(notice), rules(), std::move(sent));
@@ -47,6 +53,8 @@ void OplockHolder::set_open(std::uint64_t persistent_id, std::uint64_t volatile_
 }
 
 std::vector<BreakTarget> OplockHolder::targets() { return {where_.lock()->target}; }
+
+std::vector<std::uint64_t> OplockHolder::open_ids() { return {where_.lock()->persistent_id}; }
 
 // [MS-SMB2] 3.3.4.6
 std::vector<std::byte> OplockHolder::message(const fsa::BreakNotice& notice) const {
@@ -100,6 +108,13 @@ bool Lease::remove(std::uint64_t open_id) {
     const auto users = users_.lock();
     std::erase_if(*users, [&](const User& user) { return user.open_id == open_id; });
     return users->empty();
+}
+
+std::vector<std::uint64_t> Lease::open_ids() {
+    std::vector<std::uint64_t> ids;
+    const auto users = users_.lock();
+    for (const User& user : *users) ids.push_back(user.open_id);
+    return ids;
 }
 
 // ---- LeaseTable

@@ -50,6 +50,7 @@ class ClientHolder : public fsa::CacheHolder {
     // Over which connections.
     virtual SendRules rules() const = 0;
     virtual std::vector<std::byte> message(const fsa::BreakNotice& notice) const = 0;
+    virtual std::vector<std::uint64_t> open_ids() = 0;
 
   private:
     ServerImpl& server_;
@@ -70,6 +71,7 @@ class OplockHolder final : public ClientHolder {
     // (smb2.multichannel.oplocks.test3_windows).
     SendRules rules() const override { return {.newest_first = true}; }
     std::vector<std::byte> message(const fsa::BreakNotice& notice) const override;
+    std::vector<std::uint64_t> open_ids() override;
 
     struct Where {
         std::uint64_t persistent_id{0};
@@ -101,6 +103,7 @@ class Lease final : public ClientHolder {
     void move(std::uint64_t open_id, BreakTarget target);
     // True if none is left.
     bool remove(std::uint64_t open_id);
+    std::vector<std::uint64_t> open_ids() override;
 
   private:
     std::vector<BreakTarget> targets() override;

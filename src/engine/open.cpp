@@ -33,12 +33,54 @@ Task<bool> remove_name(ServerImpl& server, const Open& open, const vfs::OpContex
 
 }  // namespace
 
-// [MS-FSA] 2.1.5.4 and [MS-SMB2] 3.3.4.18.
-Task<Result<void>> close_open(ServerImpl& server, std::shared_ptr<Open> open, Loop& loop) {
+Task<bool> drain_open(std::shared_ptr<Open> open, Loop& loop) {
     Signal idle(loop);
-    if (!open->in_flight.begin_close(idle)) co_return fail(NtStatus::FILE_CLOSED);
+    if (!open->in_flight.begin_close(idle)) co_return false;
     open->cancel_waiters();
     co_await idle;
+    co_return true;
+}
+
+Task<Result<void>> close_open(ServerImpl& server, std::shared_ptr<Open> open, Loop& loop) {
+    Task<bool> draining = drain_open(open, loop);
+    const bool drained = co_await draining;
+    if (!drained) co_return fail(NtStatus::FILE_CLOSED);
+    Task<Result<void>> releasing = release_open(server, std::move(open), loop);
+    co_return co_await releasing;
+}
+
+Task<bool> leave_open(ServerImpl& server, std::shared_ptr<Open> open, Loop& loop,
+                      Preserve preserve) {
+    if (preserve == Preserve::yes && server.durable.begin_leaving(*open)) {
+        Task<bool> parking = server.durable.park(std::move(open), loop);
+        co_return co_await parking;
+    }
+    Task<Result<void>> closing = close_open(server, std::move(open), loop);
+    co_await closing;
+    co_return false;
+}
+
+Task<bool> end_open(ServerImpl& server, std::shared_ptr<Open> open, Loop& loop) {
+    if (server.durable.table.claim(*open)) {
+        Task<Result<void>> releasing = release_open(server, open, loop);
+        co_await releasing;
+        co_return true;
+    }
+    const std::shared_ptr<Session> session = server.session_table.find(open->session_id);
+    if (!session) co_return false;
+    {
+        auto state = session->state.lock();
+        std::shared_ptr<Open>* present = state->opens.find(open->id);
+        if (present == nullptr || *present != open) co_return false;
+        state->opens.take(open->id);
+    }
+    Task<Result<void>> closing = close_open(server, open, loop);
+    co_await closing;
+    co_return true;
+}
+
+// [MS-FSA] 2.1.5.4 and [MS-SMB2] 3.3.4.18.
+Task<Result<void>> release_open(ServerImpl& server, std::shared_ptr<Open> open, Loop& loop) {
     vfs::OpContext op;
     op.caller = open->caller.get();
     op.loop = &loop;
@@ -61,11 +103,15 @@ Task<Result<void>> close_open(ServerImpl& server, std::shared_ptr<Open> open, Lo
     open->file->close(op, closing.done());
     Result<void> closed = co_await closing;
     open->file.reset();
+    // Last, so that a crash in between leaves a record of what was not done.
+    Task<bool> forgetting = server.durable.forget(open, loop);
+    co_await forgetting;
     server.return_open();
     co_return closed;
 }
 
-Task<bool> release_session(ServerImpl& server, std::shared_ptr<Session> session, Loop& loop) {
+Task<bool> release_session(ServerImpl& server, std::shared_ptr<Session> session, Loop& loop,
+                           Preserve preserve) {
     std::vector<std::shared_ptr<Open>> opens;
     std::vector<std::shared_ptr<Tree>> trees;
     {
@@ -83,9 +129,20 @@ Task<bool> release_session(ServerImpl& server, std::shared_ptr<Session> session,
     }
     // Before any of them is closed: or a request that waits for a lock of the first would get it.
     for (const auto& open : opens) open->cancel_waiters();
+    // All at once, before anything is waited for: who comes back finds them leaving, not connected.
+    std::vector<std::shared_ptr<Open>> closing;
+    std::vector<std::shared_ptr<Open>> parking;
     for (const auto& open : opens) {
-        Task<Result<void>> closing = close_open(server, open, loop);
-        co_await closing;
+        const bool stays = preserve == Preserve::yes && server.durable.begin_leaving(*open);
+        (stays ? parking : closing).push_back(open);
+    }
+    for (const auto& open : parking) {
+        Task<bool> park = server.durable.park(open, loop);
+        co_await park;
+    }
+    for (const auto& open : closing) {
+        Task<Result<void>> close = close_open(server, open, loop);
+        co_await close;
     }
     co_return !opens.empty();
 }

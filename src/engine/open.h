@@ -17,6 +17,7 @@
 
 #include "base/guarded.h"
 #include "engine/channel_order.h"
+#include "engine/durability.h"
 #include "engine/serial.h"
 #include "engine/tree.h"
 #include "fsa/byte_range_lock.h"
@@ -53,13 +54,15 @@ struct Open {
     std::uint32_t granted_access{0};
     std::uint32_t share_access{0};
     std::uint32_t create_options{0};
-    std::uint64_t opened_at{0};  // FILETIME
+    std::uint32_t create_action{1};  // [MS-SMB2] 2.2.14 CreateAction, for a replay
+    std::uint64_t opened_at{0};      // FILETIME
     // [MS-SMB2] 3.3.1.10 Open.ResumeKey: random, 0 until the client asks for the key.
     std::atomic<std::uint64_t> resume_tag{0};
     std::string pipe_name;  // for the administrator, if it is a pipe
 
     bool is_directory() const { return kind == vfs::FileKind::directory; }
-    bool write_through() const { return (create_options & 0x2) != 0; }  // FILE_WRITE_THROUGH
+    // FILE_WRITE_THROUGH; what is acknowledged on a persistent handle outlives the server.
+    bool write_through() const { return (create_options & 0x2) != 0 || is_persistent(); }
     bool may(std::uint32_t access) const { return (granted_access & access) == access; }
     bool may_any(std::uint32_t access) const { return (granted_access & access) != 0; }
 
@@ -74,6 +77,13 @@ struct Open {
     std::atomic<std::uint32_t> held_back_changes{0};
     std::atomic<bool> entry_outdated{false};  // written to: what its directory says of it is old
     std::atomic<std::uint64_t> write_reported_ns{0};
+    Guarded<Durability, Rank::leaf> durability;
+    std::atomic<bool> persistent{false};       // Durability::persistent, for those who ask often
+    std::atomic<bool> replay_eligible{false};  // [MS-SMB2] 3.3.1.10 Open.IsReplayEligible
+    // Held while a record of it is made and queued; file and store come after it in lock order.
+    Guarded<int, Rank::open> record_turn{0};
+    bool is_persistent() const { return persistent.load(std::memory_order_relaxed); }
+
     // Requests that wait for something else than I/O (a lock, a pipe's data): cancelled when the
     // open is closed.
     Guarded<std::vector<vfs::Cancellation*>, Rank::open> waiters;

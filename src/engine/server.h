@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "auth/authority.h"
+#include "durable/store.h"
 #include "engine/config.h"
 #include "engine/interfaces.h"
 #include "engine/statistics.h"
@@ -69,6 +70,9 @@ struct OpenInfo {
     std::string lease_key;  // hexadecimal; "" if it is no lease
     bool breaking{false};   // the client has been asked to give up part of it
     std::uint64_t since{0};
+    std::string durable;       // "", "durable", "resilient", "persistent"
+    bool waiting{false};       // its owner is away
+    std::uint64_t left_ms{0};  // until it is closed, if it waits
 };
 struct ShareInfo {
     std::string name;
@@ -88,6 +92,12 @@ struct Totals {
     std::uint64_t bytes_read{0};
     std::uint64_t bytes_written{0};
     std::uint64_t started{0};
+};
+
+// What restore() found.
+struct RestoreReport {
+    std::size_t restored{0};
+    std::size_t dropped{0};  // the file is gone, or is another one
 };
 
 class Server {
@@ -126,6 +136,12 @@ class Server {
     virtual bool break_lease(std::uint64_t open_id) = 0;
     // Ends every session of this account (disabled, deleted); the number ended.
     virtual std::size_t end_user(const std::string& user) = 0;
+
+    // Where persistent handles are kept; before the first connection.
+    virtual void use_store(std::shared_ptr<durable::Store> store) = 0;
+    // Opens again what clients held when the last server ended; they have their time-out to come
+    // back.  Before the first connection; waits for a loop.
+    virtual RestoreReport restore() = 0;
 
     // Finishes what is in flight (for `grace` at most), closes every connection and open; returns
     // when all is released.

@@ -46,8 +46,9 @@ void describe_caching(const fsa::Open& open, OpenInfo& info) {
 }
 
 // A session's end that runs by itself; `server` waits for it before it goes.
-Detached run_session_end(ServerImpl& server, std::shared_ptr<Session> session, Loop& loop) {
-    Task<bool> release = release_session(server, std::move(session), loop);
+Detached run_session_end(ServerImpl& server, std::shared_ptr<Session> session, Loop& loop,
+                         Preserve preserve) {
+    Task<bool> release = release_session(server, std::move(session), loop, preserve);
     co_await release;
     server.work_ended();
 }
@@ -92,6 +93,7 @@ std::unique_ptr<Server> Server::create(std::vector<Loop*> loops,
 ServerImpl::ServerImpl(std::vector<Loop*> loops, std::shared_ptr<const ServerConfig> config,
                        std::shared_ptr<const auth::Authority> authority)
     : break_timers(*loops.front()),
+      durable(*this, *loops.front()),
       loops_(std::move(loops)),
       config_(config),
       started_at_(filetime_now()) {
@@ -265,7 +267,7 @@ void ServerImpl::end_session_on(const std::shared_ptr<Session>& session, Loop& l
                                 std::uint64_t except_connection, bool tell) {
     if (!detach_session(session, except_connection, tell)) return;
     work_began();
-    run_session_end(*this, session, loop);
+    run_session_end(*this, session, loop, tell ? Preserve::no : Preserve::yes);
 }
 
 void ServerImpl::end_idle_sessions() {
@@ -354,6 +356,7 @@ std::vector<std::string> ServerImpl::reconfigure(std::shared_ptr<const ServerCon
             });
         }
     }
+    end_waiting_of_gone_shares(*config);
     return report;
 }
 
@@ -448,9 +451,11 @@ std::vector<OpenInfo> ServerImpl::opens() {
                 describe_caching(*open->fsa, info);
             }
             info.since = open->opened_at;
+            info.durable = open->durability.lock()->kind();
             list.push_back(std::move(info));
         }
     }
+    add_waiting(list);
     return list;
 }
 
@@ -512,6 +517,7 @@ bool ServerImpl::end_session(std::uint64_t id) {
     const std::shared_ptr<Session> session = session_table.find(id);
     if (!session) return false;
     Loop& loop = *loops_.front();
+    // [MS-SMB2] 3.3.4.12: what the administrator ends does not come back.
     run_on(loop, [&] { end_session_on(session, loop, 0, true); });
     return true;
 }
@@ -541,7 +547,7 @@ bool ServerImpl::close_open(std::uint64_t id) {
         run_on(loop, [&] { run_close_open(*this, found, loop); });
         return true;
     }
-    return false;
+    return close_waiting(id);
 }
 
 bool ServerImpl::break_lease(std::uint64_t open_id) {
@@ -579,7 +585,17 @@ void ServerImpl::stop(std::chrono::milliseconds grace) {
     }
     const auto deadline = std::chrono::steady_clock::now() + grace;
     bool cut = false;
-    while (work_.load(std::memory_order_acquire) != 0) {
+    bool released = false;
+    while (true) {
+        if (work_.load(std::memory_order_acquire) == 0) {
+            if (std::exchange(released, true)) break;
+            // Only now nothing is parked any more.
+            run_on(*loops_.front(), [this] {
+                durable.stop();
+                end_waiting();
+            });
+            continue;
+        }
         if (!cut && std::chrono::steady_clock::now() > deadline) {
             cut = true;
             log::warn(component,

@@ -16,6 +16,7 @@
 #include "base/guarded.h"
 #include "engine/break_timers.h"
 #include "engine/connection.h"
+#include "engine/durable_keeper.h"
 #include "engine/lease_table.h"
 #include "engine/outbox.h"
 #include "engine/server.h"
@@ -44,6 +45,9 @@ struct LoopState {
     std::atomic<std::uint64_t> bytes_written{0};
 };
 
+// What becomes of the durable opens of a session that ends: [MS-SMB2] 3.3.7.1.
+enum class Preserve : bool { no, yes };
+
 class ServerImpl final : public Server {
   public:
     ServerImpl(std::vector<Loop*> loops, std::shared_ptr<const ServerConfig> config,
@@ -65,6 +69,8 @@ class ServerImpl final : public Server {
     bool close_open(std::uint64_t id) override;
     bool break_lease(std::uint64_t open_id) override;
     std::size_t end_user(const std::string& user) override;
+    void use_store(std::shared_ptr<durable::Store> store) override;
+    RestoreReport restore() override;
     void set_interfaces(std::shared_ptr<const NetworkInterfaces> interfaces) override;
     void stop(std::chrono::milliseconds grace) override;
 
@@ -74,6 +80,7 @@ class ServerImpl final : public Server {
     LeaseTable leases;
     BreakTimers break_timers;
     fsa::ChangeNotifier notifier;
+    DurableKeeper durable;
 
     LoopState& local(const Loop& loop) { return *locals_[loop.index()]; }
     // The message runs on the connection's loop, with null if the connection is gone: a normal
@@ -149,6 +156,11 @@ class ServerImpl final : public Server {
     std::atomic<std::size_t> tree_count_{0};
     std::atomic<std::size_t> work_{0};
     std::atomic<bool> stopping_{false};
+    // server_durable.cpp
+    bool close_waiting(std::uint64_t id);
+    void add_waiting(std::vector<OpenInfo>& list);
+    void end_waiting();
+    void end_waiting_of_gone_shares(const ServerConfig& config);
     // Ends sessions that nobody has used for long; on the first loop.
     void end_idle_sessions();
     struct OwnedTimer : Timer {
@@ -164,11 +176,21 @@ void post_function(Loop& loop, std::move_only_function<void()> function);
 
 // Ends everything the session holds: cancels its requests, closes its opens, forgets its trees.
 // `loop`: the current one.
-Task<bool> release_session(ServerImpl& server, std::shared_ptr<Session> session, Loop& loop);
+Task<bool> release_session(ServerImpl& server, std::shared_ptr<Session> session, Loop& loop,
+                           Preserve preserve);
 
 // Takes an open out of use: no new operation begins, those under way end (waiting ones are
 // cancelled), then file, locks and share modes are released and a pending deletion is done.  False
 // if somebody else is closing it.
 Task<Result<void>> close_open(ServerImpl& server, std::shared_ptr<Open> open, Loop& loop);
+// Its two halves: no operation is left after the first (false: somebody else did it) ...
+Task<bool> drain_open(std::shared_ptr<Open> open, Loop& loop);
+// ... and the second gives back what it holds.
+Task<Result<void>> release_open(ServerImpl& server, std::shared_ptr<Open> open, Loop& loop);
+// An open that its session has let go: parked for its owner if it may stay (true), else closed.
+Task<bool> leave_open(ServerImpl& server, std::shared_ptr<Open> open, Loop& loop,
+                      Preserve preserve);
+// Closes an open of any session, or one that waits for its owner; false if somebody else does.
+Task<bool> end_open(ServerImpl& server, std::shared_ptr<Open> open, Loop& loop);
 
 }  // namespace smb3d::engine

@@ -117,6 +117,10 @@ class LockSequence {
     bool is_replay(std::uint32_t lock_sequence);
     void completed(std::uint32_t lock_sequence);
 
+    // For an open that changes hands or outlives the server: the numbers, empty if there are none.
+    std::vector<std::uint8_t> numbers() const;
+    void set_numbers(std::span<const std::uint8_t> numbers);
+
   private:
     static constexpr std::uint8_t invalid = 0xFF;
     std::unique_ptr<std::uint8_t[]> numbers_;  // made at first use: most opens never lock

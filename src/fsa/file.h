@@ -150,6 +150,7 @@ struct Caching {
     bool lease{false};
     bool breaking{false};
     std::uint16_t epoch{0};
+    CacheState kept{cache::none};  // what is left when a break under way is over
 };
 
 // What a close leaves to be done.  The engine calls vfs::Share::remove(path, id) BEFORE it closes
@@ -236,6 +237,9 @@ class File : public std::enable_shared_from_this<File> {
     Caching request_cache(Open& open, const CacheRequest& request,
                           std::shared_ptr<CacheHolder> holder);
     Caching caching(const Open& open) const;
+    std::shared_ptr<CacheHolder> holder(const Open& open) const;  // null: it has no grant
+    // The holder, who could not be reached, is told again what is asked of it.
+    void repeat_break(const Open& open);
     // [MS-FSA] 2.1.5.3: before data or size change through `open`, and after it.
     void break_readers(const Open& open);
     // ... or by somebody who is no client; empty key: everybody's.

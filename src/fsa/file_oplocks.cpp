@@ -14,7 +14,8 @@ void run(const WakeList& wakes) {
 }
 
 Caching caching_of(const Grant& grant) {
-    return {grant.state, grant.is_lease(), grant.breaking, grant.epoch};
+    return {grant.state, grant.is_lease(), grant.breaking, grant.epoch,
+            grant.breaking ? grant.required & grant.break_to : grant.state};
 }
 
 // [MS-FSA] 2.1.4.12, OPEN: opens for these rights only look at a file from outside.
@@ -98,6 +99,22 @@ Caching File::request_cache(Open& open, const CacheRequest& request,
 Caching File::caching(const Open& open) const {
     const auto state = state_.lock();
     return open.grant_ != nullptr ? caching_of(*open.grant_) : Caching{};
+}
+
+std::shared_ptr<CacheHolder> File::holder(const Open& open) const {
+    const auto state = state_.lock();
+    return open.grant_ != nullptr ? open.grant_->holder : nullptr;
+}
+
+void File::repeat_break(const Open& open) {
+    BreakNotice notice;
+    {
+        const auto state = state_.lock();
+        if (open.grant_ == nullptr || !open.grant_->breaking || open.closed_) return;
+        const Grant& grant = *open.grant_;
+        notice = {open.grant_, grant.state, grant.break_to, grant.epoch, true, grant.break_number};
+    }
+    notice.grant->holder->cache_broken(notice);
 }
 
 // ---- changes

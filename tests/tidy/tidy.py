@@ -33,9 +33,10 @@ MAY_INCLUDE = {
     "fscc": {"base", "dtyp", "wire"},
     "auth": {"base", "dtyp", "crypto", "wire"},
     "fsa": {"base", "dtyp"},
+    "durable": {"base"},
     "pipe": {"base", "dtyp", "crypto", "wire", "auth"},
-    "engine": {"base", "dtyp", "crypto", "xca", "wire", "fscc", "auth", "fsa"},
-    "daemon": {"base", "loop", "crypto", "auth", "engine", "pipe", "vfs_posix", "transport"},
+    "engine": {"base", "dtyp", "crypto", "xca", "wire", "fscc", "auth", "fsa", "durable"},
+    "daemon": {"base", "loop", "crypto", "auth", "durable", "engine", "pipe", "vfs_posix", "transport"},
     "ctl": {"base", "auth", "daemon"},
 }
 

@@ -9,6 +9,7 @@
 #include "engine/cmd/handlers.h"
 #include "engine/connection.h"
 #include "engine/create_ctx/contexts.h"
+#include "engine/durable_create.h"
 #include "engine/file_access.h"
 #include "engine/fsa_wait.h"
 #include "engine/request_chain.h"
@@ -260,6 +261,9 @@ NtStatus join_opens(CreateState& state, std::uint64_t rename_epoch, FsaWait& wai
     if (result.outcome == fsa::OpenOutcome::break_pending) {
         state.wait = {std::move(result.waiting), result.ticket};
     }
+    if (result.outcome == fsa::OpenOutcome::sharing_violation) {
+        return refusal_for_sharing(state, stat.id);
+    }
     if (result.outcome != fsa::OpenOutcome::granted) return fsa::to_status(result.outcome);
     state.fsa_open = std::move(result.open);
     return join_lease(state, args.directory);
@@ -479,6 +483,23 @@ Task<NtStatus> try_open_disk(CreateState& state, FsaWait& wait) {
     co_return settled;
 }
 
+// An open that this request does not make: its owner is back, or asks again.
+Task<FoundOpen> earlier_open(CreateState& state) {
+    if (state.call.tree->capabilities.is_pipe) co_return std::shared_ptr<Open>();
+    if (const Result<void> read = read_durable_contexts(state); !read) {
+        co_return fail(read.error());
+    }
+    if (state.durable.reconnects()) {
+        Task<FoundOpen> reconnecting = reconnect_open(state);
+        co_return co_await reconnecting;
+    }
+    Task<NtStatus> ending = end_other_instances(state);
+    const NtStatus ended = co_await ending;
+    if (ended != NtStatus::SUCCESS) co_return fail(ended);
+    Task<FoundOpen> looking = find_replayed_open(state);
+    co_return co_await looking;
+}
+
 Task<NtStatus> open_disk(CreateState& state) {
     if (const Result<void> read = read_request(state); !read) co_return read.error();
     while (true) {
@@ -499,18 +520,28 @@ Task<NtStatus> open_disk(CreateState& state) {
 }  // namespace
 
 Reply create(Call& call, wire::CreateRequest request) {
+    CreateState state(call, request);
+    Task<FoundOpen> looking = earlier_open(state);
+    const FoundOpen earlier = co_await looking;
+    if (!earlier) co_return fail(earlier.error());
+    if (*earlier) co_return answer(state, **earlier);
     if (!call.server().take_open(call.config().max_open_files)) {
+        release_create_guid(state);
         co_return fail(NtStatus::TOO_MANY_OPENED_FILES);
     }
-    CreateState state(call, request);
     Task<NtStatus> opening = call.tree->capabilities.is_pipe ? open_pipe(state) : open_disk(state);
     NtStatus status = co_await opening;
     if (status != NtStatus::SUCCESS) {
         call.server().return_open();
+        release_create_guid(state);
         co_return fail(status);
     }
     const std::shared_ptr<Open> open = make_open(state);
+    Task<bool> preparing = prepare_persistent(state, open);
+    co_await preparing;
     status = enter(call, open);
+    const OpenRef held(status == NtStatus::SUCCESS ? open : nullptr);
+    if (status == NtStatus::SUCCESS && !held) co_return fail(NtStatus::USER_SESSION_DELETED);
     if (status != NtStatus::SUCCESS) {
         Task<Result<void>> closing = close_open(call.server(), open, call.loop());
         const Result<void> closed = co_await closing;
@@ -518,6 +549,7 @@ Reply create(Call& call, wire::CreateRequest request) {
         co_return fail(status);
     }
     grant_cache(state, *open);
+    grant_durable(state, open);
     co_return answer(state, *open);
 }
 

@@ -12,7 +12,7 @@ Reply logoff(Call& call, wire::LogoffRequest) {
         co_return fail(NtStatus::USER_SESSION_DELETED);
     }
     call.connection.cancel_session(session->id);
-    Task<bool> release = release_session(call.server(), session, call.loop());
+    Task<bool> release = release_session(call.server(), session, call.loop(), Preserve::yes);
     co_await release;
     call.connection.drop_channel(session->id);
     log::info(log::Component::auth, "{}: {} logged off, session {:#x}", call.connection.peer(),

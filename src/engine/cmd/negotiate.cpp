@@ -110,6 +110,10 @@ std::uint32_t server_capabilities(const Negotiated& negotiated, const ServerConf
         negotiated.cipher != Cipher::none && config.encryption != Encryption::off) {
         bits |= wire::capabilities::encryption;
     }
+    // 3.3.5.4: if the client has it, too.
+    if (negotiated.smb3() && config.persistent_handles) {
+        bits |= negotiated.client_capabilities & wire::capabilities::persistent_handles;
+    }
     if (negotiated.smb3() && config.multichannel) bits |= wire::capabilities::multi_channel;
     if (negotiated.supports_notifications) bits |= wire::capabilities::notifications;
     return bits;

@@ -38,6 +38,9 @@ wire::TreeConnectResponse describe(const Tree& tree) {
     }
     if (tree.policy->encrypt) response.share_flags |= wire::share_flags::encrypt_data;
     response.maximal_access = tree.maximal_access;
+    if (tree.continuously_available) {
+        response.capabilities |= wire::share_capabilities::continuous_availability;
+    }
     return response;
 }
 
@@ -81,6 +84,9 @@ Reply tree_connect(Call& call, wire::TreeConnectRequest request) {
     tree->capabilities = policy->backend->capabilities();
     tree->maximal_access = *access;
     tree->encrypt = policy->encrypt;
+    tree->continuously_available = policy->continuous_availability &&
+                                   call.connection.negotiated.smb3() &&
+                                   call.config().persistent_handles && !tree->capabilities.is_pipe;
     tree->connected_at = filetime_now();
     tree->activity = call.server().share_activity(policy->name);
     {

@@ -42,6 +42,8 @@ Result<void> timewarp_request(CreateState& state, Bytes data);
 Result<void> lease_request(CreateState& state, Bytes data);
 void lease_response(CreateState& state, wire::CreateContextBuilder& builder);
 // durable.cpp
-Result<void> durable_reconnect_request(CreateState& state, Bytes data);
+Result<void> durable_request(CreateState& state, Bytes data);
+void durable_response(CreateState& state, wire::CreateContextBuilder& builder);
+void durable_v2_response(CreateState& state, wire::CreateContextBuilder& builder);
 
 }  // namespace smb3d::engine

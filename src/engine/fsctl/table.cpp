@@ -36,6 +36,7 @@ constexpr std::array rows = {
     FsctlRow{code(F::get_object_id), T::file, 0, !changes, fsctl_object_id},
     FsctlRow{code(F::get_reparse_point), T::file, 0, !changes, fsctl_get_reparse_point},
     FsctlRow{code(F::srv_enumerate_snapshots), T::file, 0, !changes, fsctl_enumerate_snapshots},
+    FsctlRow{code(F::lmr_request_resiliency), T::file, 0, !changes, fsctl_request_resiliency},
     FsctlRow{code(F::srv_request_resume_key), T::file, 0, !changes, fsctl_request_resume_key},
     FsctlRow{code(F::srv_copychunk), T::file, a::write_data, changes, fsctl_copychunk},
     FsctlRow{code(F::srv_copychunk_write), T::file, a::write_data, changes, fsctl_copychunk},
