@@ -20,6 +20,10 @@
 
 namespace smb3d::crypto {
 
+namespace detail {
+struct CcmKey;
+}
+
 // [MS-SMB2] 2.2.3.1.2.
 enum class Cipher : std::uint16_t {
     none = 0,
@@ -62,6 +66,12 @@ class Aead {
     // The same with the Nonce that `transform` holds: for tests and whoever counts nonces himself.
     virtual Result<void> seal_with_nonce(std::span<std::byte, transform_size> transform,
                                          std::span<const MutableBytes> message) const = 0;
+
+    // Fills in a Nonce that this object has not used yet.
+    void choose_nonce(std::span<std::byte, transform_size> transform) const;
+
+    // Not null: several messages at once cost less than one by one; see batch.h.
+    virtual const detail::CcmKey* batch_key() const { return nullptr; }
 
     // Verifies and decrypts `message` in place.
     virtual Result<void> open(std::span<const std::byte, transform_size> transform,

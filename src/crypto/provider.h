@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "crypto/aead.h"
 #include "crypto/signer.h"
@@ -26,8 +27,29 @@ class Provider {
     virtual Result<std::shared_ptr<const Aead>> make_aead(Cipher cipher, Bytes key) const = 0;
 };
 
-// The one and only; immutable.
+// There always; immutable.
 const Provider& openssl_provider();
+// On the processor's own AES instructions (x86_kernels.h); null without them.  No HMAC-SHA256.
+const Provider* builtin_provider();
+// libipsec-mb, if this was built with it and the processor is one that it knows; else null.  GCM
+// and GMAC only.
+const Provider* ipsec_mb_provider();
+
+enum class Preference : std::uint8_t { automatic, openssl, ipsec_mb, builtin };
+
+// One algorithm each from whoever does it best.
+struct Choice {
+    struct Row {
+        std::string algorithm;
+        std::string provider;
+        double gib_per_second{0};  // of messages of 64 KiB on one core; 0: not measured
+    };
+    std::shared_ptr<const Provider> provider;
+    std::vector<Row> rows;
+};
+// `automatic` measures (some milliseconds); a preference takes what its provider has, and OpenSSL
+// for the rest.  NOT_SUPPORTED if the one that is preferred is not there.
+Result<Choice> choose_provider(Preference preference);
 
 // What OpenSSL on this machine cannot do, as a sentence for the administrator; empty if nothing is
 // missing. Without MD4 and RC4 (OpenSSL's legacy provider) there is no NTLM; without the rest the

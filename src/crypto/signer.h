@@ -21,6 +21,10 @@
 
 namespace smb3d::crypto {
 
+namespace detail {
+struct CmacKey;
+}
+
 // [MS-SMB2] 2.2.3.1.7.
 enum class SigningAlgorithm : std::uint16_t {
     hmac_sha256 = 0,
@@ -46,6 +50,8 @@ class Signer {
 
     virtual ~Signer() = default;
     virtual SigningAlgorithm algorithm() const = 0;
+    // Not null: several messages at once cost less than one by one; see batch.h.
+    virtual const detail::CmacKey* batch_key() const { return nullptr; }
 
     // `message`: the whole message (of a compound: this part with its padding), the header within
     // its first part.

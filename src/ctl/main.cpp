@@ -9,6 +9,7 @@
 
 #include "ctl/client.h"
 #include "ctl/render.h"
+#include "ctl/render_stats.h"
 #include "ctl/users.h"
 #include "daemon/admin_commands.h"
 #include "daemon/config_file.h"
@@ -23,6 +24,7 @@ struct Request {
     std::string config{"/etc/smb3d/smb3d.toml"};
     std::string socket;
     bool as_json{false};
+    bool as_prometheus{false};
     std::string command;  // as the daemon knows it, or "user.ACTION"
     json arguments = json::object();
     ctl::UserRequest user;
@@ -66,6 +68,10 @@ void add_user_commands(CLI::App& app, Request& request) {
 
 void add_commands(CLI::App& app, Request& request) {
     command(app, "status", "the server's state in figures", request, "status");
+    CLI::App* stats =
+        command(app, "stats", "requests, bytes and times by command, share and transport", request,
+                "stats");
+    stats->add_flag("--prometheus", request.as_prometheus, "print Prometheus' text format");
     CLI::App* connection = group(app, "connection", "network connections");
     command(*connection, "list", "all connections", request, "connection.list");
     CLI::App* session = group(app, "session", "who is logged on");
@@ -109,6 +115,10 @@ int report(const Request& request, const json& result) {
         const json reply = {
             {"schema_version", daemon::admin_schema_version}, {"ok", true}, {"result", result}};
         fmt::print("{}\n", reply.dump(-1, ' ', false, json::error_handler_t::replace));
+    } else if (request.as_prometheus) {
+        fmt::print("{}", ctl::render_prometheus(result));
+    } else if (request.command == "stats") {
+        fmt::print("{}", ctl::render_stats(result));
     } else {
         fmt::print("{}", ctl::render(request.command, result));
     }

@@ -55,6 +55,7 @@ json run_status(Control& control, const json&) {
             {"loops", status.loops},
             {"workers", status.workers},
             {"listen", status.listen},
+            {"crypto", status.crypto},
             {"config_file", status.config_file},
             {"last_reload", status.last_reload},
             {"buffer_bytes", status.buffer_bytes},
@@ -67,6 +68,52 @@ json run_status(Control& control, const json&) {
             {"requests", totals.requests},
             {"bytes_read", totals.bytes_read},
             {"bytes_written", totals.bytes_written}};
+}
+
+json activities(const std::vector<engine::ActivityTotals>& rows) {
+    json list = json::array();
+    for (const engine::ActivityTotals& row : rows) {
+        json latency =
+            json::array();  // [end of the bucket in ns, requests], the empty ones left out
+        for (std::size_t i = 0; i < row.latency.size(); ++i) {
+            if (row.latency[i] == 0) continue;
+            latency.push_back(json::array({engine::Histogram::end_of(i), row.latency[i]}));
+        }
+        list.push_back({{"name", row.name},
+                        {"requests", row.requests},
+                        {"errors", row.errors},
+                        {"waited", row.waited},
+                        {"bytes_in", row.bytes_in},
+                        {"bytes_out", row.bytes_out},
+                        {"connections", row.connections},
+                        {"total_ns", row.total_ns},
+                        {"latency", std::move(latency)}});
+    }
+    return list;
+}
+
+json run_stats(Control& control, const json&) {
+    const engine::Statistics statistics = control.server().statistics();
+    const engine::Totals totals = control.server().totals();
+    const DaemonStatus status = control.status();
+    // [MS-DTYP] 2.3.3: 100 ns since 1601.
+    constexpr std::uint64_t unix_epoch = 116444736000000000ULL;
+    const std::uint64_t started =
+        totals.started > unix_epoch ? (totals.started - unix_epoch) / 10'000'000 : 0;
+    return {{"server",
+             {{"connections", totals.connections},
+              {"sessions", totals.sessions},
+              {"trees", totals.trees},
+              {"opens", totals.opens},
+              {"requests", totals.requests},
+              {"bytes_read", totals.bytes_read},
+              {"bytes_written", totals.bytes_written},
+              {"buffer_bytes", status.buffer_bytes},
+              {"buffer_ceiling", status.buffer_ceiling},
+              {"started", started}}},
+            {"commands", activities(statistics.commands)},
+            {"shares", activities(statistics.shares)},
+            {"transports", activities(statistics.transports)}};
 }
 
 json run_connection_list(Control& control, const json&) {
@@ -246,6 +293,7 @@ struct Command {
 };
 constexpr Command commands[] = {
     {"status", run_status},
+    {"stats", run_stats},
     {"connection.list", run_connection_list},
     {"session.list", run_session_list},
     {"session.kill", run_session_kill},

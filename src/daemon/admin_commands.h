@@ -32,6 +32,7 @@ struct DaemonStatus {
     std::size_t loops{0};
     std::size_t workers{0};
     std::vector<std::string> listen;
+    std::vector<std::string> crypto;  // "AES-128-GCM OpenSSL 4.9 GiB/s"
     std::uint64_t buffer_bytes{0};
     std::uint64_t buffer_ceiling{0};
     std::string config_file;

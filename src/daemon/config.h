@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "daemon/interface_watch.h"
+#include "crypto/provider.h"
 #include "daemon/toml_reader.h"
 #include "engine/config.h"
 
@@ -93,6 +94,7 @@ struct Config {
     std::uint32_t loops{};    // 0: one a core
     std::uint32_t workers{};  // 0: by the number of cores
     IoMethod io{};
+    crypto::Preference crypto_provider{};
     std::uint64_t max_memory{};
     std::uint64_t max_transact{};
     std::uint32_t max_credits{};

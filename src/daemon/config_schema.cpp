@@ -44,6 +44,10 @@ constexpr Named<engine::OfflineCaching> cachings[] = {
     {"none", engine::OfflineCaching::none}};
 constexpr Named<IoMethod> methods[] = {
     {"auto", IoMethod::automatic}, {"uring", IoMethod::uring}, {"epoll", IoMethod::epoll}};
+constexpr Named<crypto::Preference> providers[] = {{"auto", crypto::Preference::automatic},
+                                                   {"openssl", crypto::Preference::openssl},
+                                                   {"ipsec-mb", crypto::Preference::ipsec_mb},
+                                                   {"builtin", crypto::Preference::builtin}};
 constexpr Named<LogTarget> targets[] = {{"auto", LogTarget::automatic},
                                         {"stderr", LogTarget::standard_error},
                                         {"journal", LogTarget::journal}};
@@ -66,6 +70,7 @@ constexpr auto cipher_names = names_of(ciphers);
 constexpr auto signer_names = names_of(signers);
 constexpr auto caching_names = names_of(cachings);
 constexpr auto method_names = names_of(methods);
+constexpr auto provider_names = names_of(providers);
 constexpr auto target_names = names_of(targets);
 constexpr auto symlink_names = names_of(symlink_rules);
 constexpr auto level_names = names_of(levels);
@@ -94,6 +99,7 @@ void assign(std::vector<engine::Cipher>& to, const Value& v) { pick_all(to, ciph
 void assign(std::vector<engine::SigningAlgorithm>& to, const Value& v) { pick_all(to, signers, v); }
 void assign(engine::OfflineCaching& to, const Value& v) { pick(to, cachings, v.text); }
 void assign(IoMethod& to, const Value& v) { pick(to, methods, v.text); }
+void assign(crypto::Preference& to, const Value& v) { pick(to, providers, v.text); }
 void assign(LogTarget& to, const Value& v) { pick(to, targets, v.text); }
 void assign(Symlinks& to, const Value& v) { pick(to, symlink_rules, v.text); }
 void assign(log::Level& to, const Value& v) { pick(to, levels, v.text); }
@@ -238,6 +244,12 @@ constexpr Row table[] = {
      "\"uring\": io_uring; \"epoll\": epoll and worker threads; \"auto\": io_uring where the "
      "kernel "
      "allows it, else epoll."},
+    {"crypto.provider", Type::choice, R"("auto")", 0, 0, provider_names, restart, optional,
+     put<&Config::crypto_provider>,
+     "Who signs and encrypts: \"openssl\"; \"builtin\": smb3d's own use of the processor's "
+     "instructions (x86-64 with VAES); \"ipsec-mb\": libipsec-mb, if smb3d was built with it; "
+     "\"auto\": "
+     "measured at start, each algorithm from the fastest.  smb3dctl status shows the choice."},
     {"server.max_memory", Type::size, R"("1GiB")", 16 * mib, 1024 * gib, none, restart, optional,
      put<&Config::max_memory>,
      "Ceiling of the memory for message and file data under way, all connections together."},

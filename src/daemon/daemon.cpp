@@ -169,6 +169,7 @@ std::shared_ptr<const engine::ServerConfig> Daemon::server_config(const Config& 
     made->multi_protocol_negotiate = config.multi_protocol_negotiate;
     made->ciphers = config.ciphers;
     made->signing_algorithms = config.signing_algorithms;
+    made->crypto = crypto_.provider;
     made->max_transact = static_cast<std::uint32_t>(config.max_transact);
     made->max_credits = static_cast<std::uint16_t>(config.max_credits);
     made->copy_max_chunks = config.copy_max_chunks;
@@ -197,7 +198,23 @@ std::shared_ptr<const engine::ServerConfig> Daemon::server_config(const Config& 
     return made;
 }
 
+std::expected<void, std::string> Daemon::choose_crypto() {
+    auto choice = crypto::choose_provider(config_->crypto_provider);
+    if (!choice) {
+        return std::unexpected(
+            "crypto.provider: the provider is not there: smb3d was built without it, or the "
+            "processor lacks what it needs");
+    }
+    crypto_ = std::move(*choice);
+    for (const crypto::Choice::Row& row : crypto_.rows) {
+        log::info(component, "{} by {}: {:.1f} GiB/s a core", row.algorithm, row.provider,
+                  row.gib_per_second);
+    }
+    return {};
+}
+
 std::expected<void, std::string> Daemon::start_server() {
+    if (auto chosen = choose_crypto(); !chosen) return chosen;
     for (const std::string& path : config_->plugins) {
         if (auto loaded = plugins_.load(path); !loaded) return loaded;
     }
@@ -285,6 +302,10 @@ DaemonStatus Daemon::status() {
     const BufferPoolStats stats = buffers_->stats();
     status.buffer_bytes = stats.in_use + stats.cached;
     status.buffer_ceiling = buffers_->ceiling();
+    for (const crypto::Choice::Row& row : crypto_.rows) {
+        status.crypto.push_back(
+            fmt::format("{} {} {:.1f} GiB/s", row.algorithm, row.provider, row.gib_per_second));
+    }
     status.config_file = config_file_;
     status.last_reload = last_reload_;
     return status;

@@ -65,6 +65,7 @@ class Daemon final : public Control {
 
     std::expected<void, std::string> open_directories();
     std::expected<void, std::string> start_threads();
+    std::expected<void, std::string> choose_crypto();
     std::expected<void, std::string> start_server();
     std::expected<void, std::string> start_listening();
     std::unique_ptr<loop::EventLoop> make_loop(unsigned index, std::string& problem);
@@ -97,6 +98,7 @@ class Daemon final : public Control {
     std::unique_ptr<SizedBufferPool> buffers_;
     loop::WorkerThreads workers_;
     unsigned worker_count_{0};
+    crypto::Choice crypto_;
     std::vector<std::unique_ptr<loop::EventLoop>> loops_;
     std::vector<std::unique_ptr<loop::LoopThread>> loop_threads_;
     PluginLoader plugins_;

@@ -16,7 +16,13 @@
 #include "base/limits.h"
 #include "smb3d/vfs.h"
 
+namespace smb3d::crypto {
+class Provider;
+}
+
 namespace smb3d::engine {
+
+using ClientGuid = std::array<std::uint8_t, 16>;
 
 enum class Dialect : std::uint16_t {
     smb202 = 0x0202,
@@ -109,6 +115,7 @@ struct ServerConfig {
                                 Cipher::aes256_ccm};
     std::vector<SigningAlgorithm> signing_algorithms{
         SigningAlgorithm::aes_gmac, SigningAlgorithm::aes_cmac, SigningAlgorithm::hmac_sha256};
+    std::shared_ptr<const crypto::Provider> crypto;  // null: OpenSSL
     std::uint32_t max_transact{limits::max_transact};
     std::uint16_t max_credits{8192};
     std::uint32_t max_connections{16384};

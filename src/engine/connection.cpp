@@ -23,7 +23,9 @@ Connection::Connection(ServerImpl& server, LoopState& local, std::uint64_t id,
       local_(local),
       id_(id),
       link_(std::move(link)),
+      activity_(local.activity.transport(link_->kind())),
       since_(filetime_now()) {
+    activity_.connections.add(1);
     authentication_deadline_.owner = this;
     authentication_deadline_.fire = [](Timer* timer) {
         auto* self = static_cast<OwnedTimer*>(timer)->owner;
@@ -58,6 +60,7 @@ void Connection::on_send_drained() { update_back_pressure(); }
 
 void Connection::send(BufferChain&& message) {
     if (closing_) return;
+    if (held_back > 0) local_.outbox.flush();
     link_->send(std::move(message));
     update_back_pressure();
 }
@@ -80,6 +83,7 @@ void Connection::update_back_pressure() {
 
 void Connection::disconnect(const std::string& reason, bool flush) {
     if (closing_) return;
+    if (flush && held_back > 0) local_.outbox.flush();
     closing_ = true;
     if (!flush) log::info(component, "{}: closing the connection: {}", peer(), reason);
     link_->close(reason, flush);
@@ -105,6 +109,7 @@ void Connection::cut_off() {
 void Connection::on_closed(const std::string& reason) {
     log::debug(component, "{}: connection closed: {}", peer(), reason);
     closing_ = true;
+    local_.outbox.forget(*this);
     if (authentication_deadline_.armed()) loop().disarm(authentication_deadline_);
     for (RequestChain* chain = chains_; chain != nullptr; chain = chain->next) {
         if (Call* call = chain->current()) call->cancellation.request();
@@ -155,6 +160,13 @@ std::size_t Connection::unfinished_logons() const {
                       [](const auto& entry) { return !entry.second.signer; }));
 }
 
+bool Connection::has_user() const {
+    return std::any_of(channels_.begin(), channels_.end(), [](const auto& entry) {
+        const SessionChannel& channel = entry.second;
+        return channel.signer && !channel.session->anonymous && !channel.session->guest;
+    });
+}
+
 void Connection::arm_authentication_deadline() {
     if (authentication_deadline_.armed()) return;
     loop().arm(authentication_deadline_,
@@ -183,7 +195,8 @@ void Connection::delist(RequestChain& chain) {
 }
 
 bool Connection::register_async(Call& call) {
-    if (async_.size() >= limits::max_async_in_flight) return false;
+    // One less may wait, as with Windows (smbtorture smb2.credits.*_max_async_credits).
+    if (async_.size() + 1 >= limits::max_async_in_flight) return false;
     // [MS-SMB2] 3.3.4.2: unique on the connection; the message id is, and never 0 after NEGOTIATE.
     call.async_id = call.header.message_id;
     async_.emplace(call.async_id, &call);

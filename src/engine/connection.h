@@ -19,6 +19,7 @@
 #include "engine/credits.h"
 #include "engine/request.h"
 #include "engine/session.h"
+#include "engine/statistics.h"
 #include "smb3d/transport.h"
 #include "wire/negotiate.h"
 
@@ -84,6 +85,7 @@ class Connection final : public transport::LinkEvents {
     ServerImpl& server() const { return server_; }
     LoopState& local() const { return local_; }
     transport::Link& link() const { return *link_; }
+    LoopActivity::Transport& activity() const { return activity_; }
     const std::string& peer() const { return link_->peer().text; }
     std::uint64_t since() const { return since_; }
 
@@ -96,6 +98,8 @@ class Connection final : public transport::LinkEvents {
     void drop_channel(std::uint64_t session_id);
     std::size_t channel_count() const { return channels_.size(); }
     std::size_t unfinished_logons() const;
+    // True if one of the sessions is that of a user with a password.
+    bool has_user() const;
     // The first session became valid: the pre-authentication limits no longer apply.
     void authenticated();
     Channel describe_channel() const;
@@ -111,7 +115,10 @@ class Connection final : public transport::LinkEvents {
     // Cancels every request of a session (LOGOFF, session end).
     void cancel_session(std::uint64_t session_id);
 
+    // What waits in the outbox for this connection goes first.
     void send(BufferChain&& message);
+    // How many messages of this connection the outbox holds; the outbox counts.
+    std::size_t held_back{0};
     // Protocol abuse, or the administrator: closes the link.
     void disconnect(const std::string& reason, bool flush = false);
     bool closing() const { return closing_; }
@@ -129,6 +136,7 @@ class Connection final : public transport::LinkEvents {
     LoopState& local_;
     const std::uint64_t id_;
     std::unique_ptr<transport::Link> link_;
+    LoopActivity::Transport& activity_;  // of links like this one, on this loop
     const std::uint64_t since_;
     Gate gate_;
     bool closing_{false};

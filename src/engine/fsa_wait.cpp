@@ -7,9 +7,8 @@
 
 namespace smb3d::engine {
 
-Task<NtStatus> wait_for_break(Call& call, FsaWait& wait, fsa::BreakWait what) {
-    // Inside a compound there is no interim response, but waiting is the same.
-    call.go_async();
+Task<NtStatus> wait_for_break(Call& call, FsaWait& wait, fsa::BreakWait what, Interim interim) {
+    if (interim == Interim::sent) call.go_async();
     std::optional<WaitRegistration> registration;
     if (call.open) registration.emplace(*call.open, call.cancellation);
     const auto cancel = [](void* context) {
@@ -35,7 +34,7 @@ Task<NtStatus> break_handles(Call& call) {
                                              wait.waker());
         }
         if (!what) co_return NtStatus::SUCCESS;
-        Task<NtStatus> waiting = wait_for_break(call, wait, std::move(what));
+        Task<NtStatus> waiting = wait_for_break(call, wait, std::move(what), Interim::none);
         const NtStatus status = co_await waiting;
         if (status != NtStatus::SUCCESS) co_return status;
     }
@@ -46,7 +45,7 @@ Task<NtStatus> break_handles_of(Call& call, std::shared_ptr<fsa::File> file) {
         FsaWait wait(call.loop());
         fsa::BreakWait what = file->break_handles(call.open->fsa->oplock_key, wait.waker());
         if (!what) co_return NtStatus::SUCCESS;
-        Task<NtStatus> waiting = wait_for_break(call, wait, std::move(what));
+        Task<NtStatus> waiting = wait_for_break(call, wait, std::move(what), Interim::none);
         const NtStatus status = co_await waiting;
         if (status != NtStatus::SUCCESS) co_return status;
     }

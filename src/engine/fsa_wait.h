@@ -30,10 +30,13 @@ class FsaWait {
 
 // Waits, answering with an interim response if it may, until `wait` is woken; the request's
 // cancellation ends it.  CANCELLED, or SUCCESS: then it is worth trying again.
-Task<NtStatus> wait_for_break(Call& call, FsaWait& wait, fsa::BreakWait what);
+enum class Interim : std::uint8_t { sent, none };
+Task<NtStatus> wait_for_break(Call& call, FsaWait& wait, fsa::BreakWait what,
+                              Interim interim = Interim::sent);
 
 // [MS-FSA] 2.1.5.15.3, 2.1.5.15.11: before a file is deleted or renamed through the request's open,
-// others close the handles that they only keep.  For a directory, those below it as well.
+// others close the handles that they only keep.  For a directory, those below it as well.  Without
+// an interim response, as with Windows (smb2.compound_async.rename_non_compound_no_async).
 Task<NtStatus> break_handles(Call& call);
 // ... and before its name is taken by another.
 Task<NtStatus> break_handles_of(Call& call, std::shared_ptr<fsa::File> file);

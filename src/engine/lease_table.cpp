@@ -44,7 +44,7 @@ void ClientHolder::cache_broken(const fsa::BreakNotice& notice) {
         if (server.durable.owner_is_away(opens)) return;
         if (const auto alive = file.lock()) alive->break_timed_out(grant, number, false);
     };
-    send_to_sessions(server_, recipients, 0, message(notice), std::move(sent), client());
+    send_to_sessions(server_, recipients, message(notice), rules(), std::move(sent));
 }
 
 void OplockHolder::set_open(std::uint64_t persistent_id, std::uint64_t volatile_id,

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/guarded.h"
+#include "engine/unsolicited.h"
 #include "fsa/file.h"
 #include "wire/codec.h"
 
@@ -24,8 +25,6 @@ namespace smb3d::engine {
 
 class ServerImpl;
 struct Open;
-
-using ClientGuid = std::array<std::uint8_t, 16>;
 
 fsa::OplockKey oplock_key(const ClientGuid& client, const wire::LeaseKey& key);
 
@@ -48,8 +47,8 @@ class ClientHolder : public fsa::CacheHolder {
 
   protected:
     virtual std::vector<BreakTarget> targets() = 0;
-    // Whose connections will do, besides those of the targets' sessions; null: none.
-    virtual const ClientGuid* client() const { return nullptr; }
+    // Over which connections.
+    virtual SendRules rules() const = 0;
     virtual std::vector<std::byte> message(const fsa::BreakNotice& notice) const = 0;
     virtual std::vector<std::uint64_t> open_ids() = 0;
 
@@ -68,6 +67,9 @@ class OplockHolder final : public ClientHolder {
 
   private:
     std::vector<BreakTarget> targets() override;
+    // Deviation: 3.3.4.6 tries one channel after the other; Windows takes the newest
+    // (smb2.multichannel.oplocks.test3_windows).
+    SendRules rules() const override { return {.newest_first = true}; }
     std::vector<std::byte> message(const fsa::BreakNotice& notice) const override;
     std::vector<std::uint64_t> open_ids() override;
 
@@ -105,7 +107,8 @@ class Lease final : public ClientHolder {
 
   private:
     std::vector<BreakTarget> targets() override;
-    const ClientGuid* client() const override { return &client_; }
+    // 3.3.4.7: any channel, the oldest first, until the break has arrived.
+    SendRules rules() const override { return {.client = &client_, .until_confirmed = true}; }
     std::vector<std::byte> message(const fsa::BreakNotice& notice) const override;
 
     ClientGuid client_{};

@@ -1,6 +1,7 @@
 #include "engine/open.h"
 
 #include "base/log.h"
+#include "engine/change_report.h"
 #include "engine/server_impl.h"
 
 namespace smb3d::engine {
@@ -19,6 +20,14 @@ Task<bool> remove_name(ServerImpl& server, const Open& open, const vfs::OpContex
                   open.tree->policy->name, decision.path, status_name(removed.error()));
     }
     server.files.removal_done(decision, removed);
+    if (removed) {
+        report_change(
+            server, share_id(*open.tree),
+            {fsa::ChangeAction::removed, fsa::change::name(open.is_directory()), decision.path},
+            origin_of(open));
+    } else {
+        report_disposition(server, open);  // it stays
+    }
     co_return removed.has_value();
 }
 
@@ -27,10 +36,7 @@ Task<bool> remove_name(ServerImpl& server, const Open& open, const vfs::OpContex
 Task<bool> drain_open(std::shared_ptr<Open> open, Loop& loop) {
     Signal idle(loop);
     if (!open->in_flight.begin_close(idle)) co_return false;
-    {
-        auto waiters = open->waiters.lock();
-        for (vfs::Cancellation* waiter : *waiters) waiter->request();
-    }
+    open->cancel_waiters();
     co_await idle;
     co_return true;
 }
@@ -80,7 +86,13 @@ Task<Result<void>> release_open(ServerImpl& server, std::shared_ptr<Open> open, 
     op.loop = &loop;
     op.lane = Lane::metadata;
     if (open->fsa) {
+        report_closed(server, *open);
+        if (open->is_directory() && changes_wanted(server, share_id(*open->tree))) {
+            server.notifier.close(share_id(*open->tree), open->persistent_id);
+        }
         const fsa::CloseDecision decision = server.files.close(*open->fsa);
+        // A FILE_DELETE_ON_CLOSE open that is not the last.
+        report_disposition(server, *open);
         if (decision.kind == fsa::CloseDecision::Kind::remove_name) {
             Task<bool> removal = remove_name(server, *open, op, decision);
             co_await removal;
@@ -115,6 +127,8 @@ Task<bool> release_session(ServerImpl& server, std::shared_ptr<Session> session,
         tree->ended = true;
         server.tree_removed(*tree->policy);
     }
+    // Before any of them is closed: or a request that waits for a lock of the first would get it.
+    for (const auto& open : opens) open->cancel_waiters();
     // All at once, before anything is waited for: who comes back finds them leaving, not connected.
     std::vector<std::shared_ptr<Open>> closing;
     std::vector<std::shared_ptr<Open>> parking;

@@ -72,6 +72,11 @@ struct Open {
     Serial enumeration_turn;  // held by the QUERY_DIRECTORY that uses `enumeration`
     Enumeration enumeration;
     Guarded<fsa::TimePins, Rank::leaf> time_pins;
+    // Changes that CLOSE or FLUSH will report, and when a WRITE was last reported:
+    // change_report.h.
+    std::atomic<std::uint32_t> held_back_changes{0};
+    std::atomic<bool> entry_outdated{false};  // written to: what its directory says of it is old
+    std::atomic<std::uint64_t> write_reported_ns{0};
     Guarded<Durability, Rank::leaf> durability;
     std::atomic<bool> persistent{false};       // Durability::persistent, for those who ask often
     std::atomic<bool> replay_eligible{false};  // [MS-SMB2] 3.3.1.10 Open.IsReplayEligible
@@ -82,6 +87,11 @@ struct Open {
     // Requests that wait for something else than I/O (a lock, a pipe's data): cancelled when the
     // open is closed.
     Guarded<std::vector<vfs::Cancellation*>, Rank::open> waiters;
+
+    void cancel_waiters() {
+        const auto waiting = waiters.lock();
+        for (vfs::Cancellation* waiter : *waiting) waiter->request();
+    }
 
     std::string path() const { return fsa ? fsa->file().path(*fsa) : pipe_name; }
 };

@@ -51,6 +51,7 @@ struct Call {
     bool signed_request{false};
     bool encrypted{false};  // came inside a transform header
     std::uint16_t credit_charge{1};
+    std::uint64_t began{0};            // TickClock: for the statistics
     std::uint16_t credits_granted{0};  // by the interim response
 
     std::shared_ptr<Session> session;

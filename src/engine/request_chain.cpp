@@ -3,6 +3,7 @@
 #include <new>
 
 #include "base/log.h"
+#include "base/tick_clock.h"
 #include "engine/dispatch.h"
 #include "engine/receive.h"
 #include "engine/respond.h"
@@ -18,8 +19,11 @@ Dialect Call::dialect() const { return connection.negotiated.dialect; }
 
 bool Call::go_async() {
     if (async_id != 0) return true;
-    // [MS-SMB2] 3.3.4.2: only the last of a compound may be answered later.
-    if (!last || !connection.register_async(*this)) return false;
+    // [MS-SMB2] 3.3.4.2: only the last of a compound may be answered later.  Deviation: a CREATE
+    // that waits for an oplock break is, wherever it stands, as with Windows
+    // (smb2.compound_async.getinfo_middle).
+    const bool may = last || header.command == wire::Command::create;
+    if (!may || !connection.register_async(*this)) return false;
     Response interim = interim_response(*this);
     chain.send_interim(std::move(interim));
     return true;
@@ -50,6 +54,28 @@ bool is_well_formed(Bytes message) {
 
 }  // namespace
 
+namespace {
+
+void note(Call& call, const Response& response) {
+    const auto command = static_cast<std::size_t>(call.header.command);
+    if (command >= wire::command_count) return;
+    const TickClock& clock = TickClock::get();
+    Activity::Sample sample;
+    sample.error = static_cast<std::uint32_t>(response.status) >= 0xC0000000;
+    sample.waited = call.async_id != 0;
+    sample.bytes_in = call.message.size();
+    sample.bytes_out = response.head.size() + response.data.size();
+    sample.nanoseconds = clock.nanoseconds(clock.now() - call.began);
+    LoopState& local = call.connection.local();
+    local.activity.commands[command].record(sample);
+    call.connection.activity().activity.record(sample);
+    if (call.tree && call.tree->activity) {
+        call.tree->activity->of(call.loop().index()).record(sample);
+    }
+}
+
+}  // namespace
+
 Detached RequestChain::run() {
     if (!is_well_formed(message_.bytes())) {
         connection_.disconnect("a malformed message or compound");
@@ -72,6 +98,7 @@ Detached RequestChain::run() {
 Task<bool> RequestChain::run_part(wire::ChainPart part) {
     call_.emplace(connection_, *this);
     Call& call = *call_;
+    call.began = TickClock::get().now();
     call.header = part.header;
     call.message = part.message;
     call.first = part.offset == 0;
@@ -118,6 +145,7 @@ void RequestChain::finish(Result<Response>&& result) {
     if (call.async_id != 0) connection_.unregister_async(call);
     Response response = result ? std::move(*result) : error_response(call, result.error());
     write_header(call, response);
+    note(call, response);
     Answered answered;
     answered.hash = call.hash_response;
     answered.response = std::move(response);
@@ -135,7 +163,7 @@ void RequestChain::finish(Result<Response>&& result) {
 
 void RequestChain::flush_responses() {
     if (answered_.empty()) return;
-    send_parts(connection_, answered_, encryption_session_.get());
+    send_parts(connection_, answered_, encryption_session_);
     answered_.clear();
 }
 
@@ -145,7 +173,7 @@ void RequestChain::send_interim(Response interim) {
     OutgoingPart part;
     part.response = std::move(interim);
     // [MS-SMB2] 3.3.4.1.1: interim responses are not signed.
-    send_parts(connection_, std::span(&part, 1), encryption_session_.get());
+    send_parts(connection_, std::span(&part, 1), encryption_session_);
 }
 
 }  // namespace smb3d::engine

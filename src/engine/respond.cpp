@@ -5,9 +5,11 @@
 #include <cstring>
 
 #include "base/log.h"
-#include "crypto/random.h"
+#include "crypto/batch.h"
 #include "engine/connection.h"
+#include "engine/outbox.h"
 #include "engine/request_chain.h"
+#include "engine/server_impl.h"
 #include "wire/error.h"
 
 namespace smb3d::engine {
@@ -34,32 +36,46 @@ void set_next_command(const Response& response, std::size_t next) {
     wire::detail::to_little(response.head.data() + wire::next_command_offset, value);
 }
 
-void sign(const OutgoingPart& part, std::span<const Buffer> pieces) {
+void mark_signed(const OutgoingPart& part) {
     std::byte* const head = part.response.head.data();
     auto flags = wire::detail::from_little<std::uint32_t>(head + wire::header_flags_offset);
     flags |= wire::header_flags::signed_message;
     wire::detail::to_little(head + wire::header_flags_offset, flags);
+}
+
+void sign(const OutgoingPart& part, std::span<const Buffer> pieces) {
+    std::byte* const head = part.response.head.data();
+    mark_signed(part);
     const Result<crypto::Signature> signature = part.signer->sign(pieces, part.fields);
     // Without a signature the client drops the response: a failing crypto library is not survivable
     // here.
     if (signature) std::memcpy(head + wire::signature_offset, signature->data(), signature->size());
 }
 
-}  // namespace
-
-// [MS-SMB2] 3.1.4.3: Encrypting the Message.
-bool seal_message(Connection& connection, Session& session, BufferChain& pieces) {
+// [MS-SMB2] 3.1.4.3: Encrypting the Message: puts the transform header before it; false if there is
+// no memory for one.
+bool add_transform(Connection& connection, const Session& session, BufferChain& pieces) {
     wire::TransformHeader header;
     header.original_message_size = static_cast<std::uint32_t>(chain_size(pieces));
     header.session_id = session.id;
     Buffer transform = connection.loop().buffers().allocate(wire::transform_header_size);
     if (transform.empty()) return false;
     if (!wire::build(header, transform.mutable_bytes())) return false;
-    const std::span<std::byte, crypto::Aead::transform_size> head(transform.data(),
-                                                                  transform.size());
-    if (!session.keys.encryption->seal(head, std::span<const Buffer>(pieces))) return false;
     pieces.insert(pieces.begin(), std::move(transform));
     return true;
+}
+
+bool seal_pieces(const Session& session, std::span<Buffer> pieces) {
+    const std::span<std::byte, crypto::Aead::transform_size> head(pieces[0].data(),
+                                                                  pieces[0].size());
+    return session.keys.encryption->seal(head, std::span<const Buffer>(pieces.subspan(1)))
+        .has_value();
+}
+
+}  // namespace
+
+bool seal_message(Connection& connection, Session& session, BufferChain& pieces) {
+    return add_transform(connection, session, pieces) && seal_pieces(session, pieces);
 }
 
 void write_header(Call& call, Response& response) {
@@ -116,9 +132,11 @@ Response interim_response(Call& call) {
     return response;
 }
 
-void send_parts(Connection& connection, std::span<OutgoingPart> parts, Session* seal) {
+void send_parts(Connection& connection, std::span<OutgoingPart> parts,
+                const std::shared_ptr<Session>& seal) {
     BufferChain pieces;
     pieces.reserve(parts.size() * 3 + 1);
+    Outbox& outbox = connection.local().outbox;
     for (std::size_t i = 0; i < parts.size(); ++i) {
         OutgoingPart& part = parts[i];
         const std::size_t begin = pieces.size();
@@ -129,14 +147,27 @@ void send_parts(Connection& connection, std::span<OutgoingPart> parts, Session* 
             pad(connection, pieces, size);
             set_next_command(part.response, wire::detail::aligned(size, wire::message_alignment));
         }
-        if (part.signer && seal == nullptr) sign(part, std::span(pieces).subspan(begin));
+        const bool signs = part.signer && seal == nullptr;
+        if (signs && parts.size() == 1 && part.hash == nullptr &&
+            crypto::gains_from_company(*part.signer)) {
+            mark_signed(part);
+            return outbox.add_to_sign(connection, std::move(pieces), std::move(part.signer),
+                                      part.fields);
+        }
+        if (signs) sign(part, std::span(pieces).subspan(begin));
         if (part.hash != nullptr) {
             part.hash->update(std::span<const Buffer>(pieces).subspan(begin));
         }
     }
-    if (seal != nullptr && !seal_message(connection, *seal, pieces)) {
-        connection.disconnect("a response could not be encrypted");
-        return;
+    if (seal != nullptr) {
+        const bool headed = add_transform(connection, *seal, pieces);
+        if (headed && crypto::gains_from_company(*seal->keys.encryption)) {
+            return outbox.add_to_seal(connection, std::move(pieces), seal);
+        }
+        if (!headed || !seal_pieces(*seal, pieces)) {
+            connection.disconnect("a response could not be encrypted");
+            return;
+        }
     }
     connection.send(std::move(pieces));
 }

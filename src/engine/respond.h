@@ -36,6 +36,8 @@ bool seal_message(Connection& connection, Session& session, BufferChain& pieces)
 
 // Links the parts into one message (padding, NextCommand), signs each, seals the whole if `seal` is
 // given, sends it.
-void send_parts(Connection& connection, std::span<OutgoingPart> parts, Session* seal);
+// What costs less in company (crypto/batch.h) waits in the loop's Outbox until the turn ends.
+void send_parts(Connection& connection, std::span<OutgoingPart> parts,
+                const std::shared_ptr<Session>& seal);
 
 }  // namespace smb3d::engine

@@ -20,6 +20,7 @@
 #include "durable/store.h"
 #include "engine/config.h"
 #include "engine/interfaces.h"
+#include "engine/statistics.h"
 #include "smb3d/loop.h"
 #include "smb3d/transport.h"
 
@@ -126,6 +127,8 @@ class Server {
     virtual std::vector<OpenInfo> opens() = 0;
     virtual std::vector<ShareInfo> shares() = 0;
     virtual Totals totals() = 0;
+    // Per command, share and transport; see statistics.h.
+    virtual Statistics statistics() = 0;
     // False if there is no such id.
     virtual bool end_session(std::uint64_t id) = 0;
     virtual bool close_open(std::uint64_t id) = 0;

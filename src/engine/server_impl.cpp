@@ -5,11 +5,13 @@
 #include <condition_variable>
 #include <future>
 #include <span>
+#include <map>
 #include <thread>
 
 #include "base/filetime.h"
 #include "base/log.h"
 #include "base/utf16.h"
+#include "engine/dispatch.h"
 #include "engine/tree_end.h"
 #include "engine/unsolicited.h"
 #include "wire/notification.h"
@@ -487,6 +489,28 @@ Totals ServerImpl::totals() {
         totals.bytes_written += state.bytes_written.load(std::memory_order_relaxed);
     }
     return totals;
+}
+
+Statistics ServerImpl::statistics() {
+    Statistics out;
+    for (std::size_t i = 0; i < wire::command_count; ++i) {
+        const CommandRow* row = find_command(static_cast<wire::Command>(i));
+        ActivityTotals& totals = out.commands.emplace_back();
+        totals.name = row != nullptr ? row->name : "?";
+        for (Loop* loop : loops_) totals.add(local(*loop).activity.commands[i]);
+    }
+    out.shares = share_activities_.totals();
+    std::map<std::string, ActivityTotals> transports;
+    for (Loop* loop : loops_) {
+        local(*loop).activity.each_transport([&](const LoopActivity::Transport& transport) {
+            ActivityTotals& totals = transports[transport.kind];
+            totals.name = transport.kind;
+            totals.connections += transport.connections.value();
+            totals.add(transport.activity);
+        });
+    }
+    for (auto& [kind, totals] : transports) out.transports.push_back(std::move(totals));
+    return out;
 }
 
 bool ServerImpl::end_session(std::uint64_t id) {

@@ -18,16 +18,19 @@
 #include "engine/connection.h"
 #include "engine/durable_keeper.h"
 #include "engine/lease_table.h"
+#include "engine/outbox.h"
 #include "engine/server.h"
 #include "engine/session.h"
+#include "fsa/change_notify.h"
 #include "fsa/file_table.h"
 
 namespace smb3d::engine {
 
 // What one loop holds; touched on its thread only, but for the atomics.
 struct LoopState {
-    explicit LoopState(Loop& event_loop) : loop(event_loop) {}
+    explicit LoopState(Loop& event_loop) : loop(event_loop), outbox(event_loop) {}
     Loop& loop;
+    Outbox outbox;
     std::unordered_map<std::uint64_t, std::unique_ptr<Connection>> connections;
     // This loop's copies, so that a request takes no lock to get them; replaced by a posted
     // message.
@@ -36,6 +39,7 @@ struct LoopState {
 
     std::atomic<std::size_t> connection_count{0};  // read by admit() on other loops
     // Statistics: written by this loop, summed by the reader.
+    LoopActivity activity;
     std::atomic<std::uint64_t> requests{0};
     std::atomic<std::uint64_t> bytes_read{0};
     std::atomic<std::uint64_t> bytes_written{0};
@@ -60,6 +64,7 @@ class ServerImpl final : public Server {
     std::vector<OpenInfo> opens() override;
     std::vector<ShareInfo> shares() override;
     Totals totals() override;
+    Statistics statistics() override;
     bool end_session(std::uint64_t id) override;
     bool close_open(std::uint64_t id) override;
     bool break_lease(std::uint64_t open_id) override;
@@ -74,6 +79,7 @@ class ServerImpl final : public Server {
     fsa::FileTable files;
     LeaseTable leases;
     BreakTimers break_timers;
+    fsa::ChangeNotifier notifier;
     DurableKeeper durable;
 
     LoopState& local(const Loop& loop) { return *locals_[loop.index()]; }
@@ -107,6 +113,10 @@ class ServerImpl final : public Server {
     bool take_open(std::uint32_t limit);
     void return_open() { open_count_.fetch_sub(1, std::memory_order_relaxed); }
 
+    // For a new tree of this share.
+    std::shared_ptr<ShareActivity> share_activity(const std::string& share) {
+        return share_activities_.of(share);
+    }
     void tree_added(const SharePolicy& policy);
     void tree_removed(const SharePolicy& policy);
     std::size_t trees_of(const std::string& share);
@@ -139,6 +149,7 @@ class ServerImpl final : public Server {
     Guarded<Peers, Rank::leaf> peers_;
     Guarded<std::multimap<ClientGuid, std::uint64_t>, Rank::leaf> clients_;
     Guarded<std::unordered_map<std::string, std::size_t>, Rank::leaf> trees_by_share_;
+    ShareActivities share_activities_{loops_.size()};
     std::atomic<std::uint64_t> next_connection_id_{1};
     std::atomic<std::uint64_t> next_persistent_id_{1};
     std::atomic<std::size_t> open_count_{0};

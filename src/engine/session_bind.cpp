@@ -61,6 +61,7 @@ NtStatus check_binding(const Call& call, const Session& session, const Seen& see
         status != NtStatus::SUCCESS) {
         return status;
     }
+    if (!negotiated.multichannel()) return NtStatus::REQUEST_NOT_ACCEPTED;
     if (session.dialect != negotiated.dialect) return NtStatus::INVALID_PARAMETER;
     if (!call.signed_request) return NtStatus::INVALID_PARAMETER;
     if (session.guest || session.anonymous) return NtStatus::NOT_SUPPORTED;
@@ -80,6 +81,12 @@ bool same_account(const Caller& a, const Caller& b) {
            equal_folded(a.user, b.user) && equal_folded(a.domain, b.domain);
 }
 
+void sign_refusal(Call& call, std::uint64_t session_id) {
+    if (!call.signed_request) return;
+    const std::shared_ptr<Session> session = call.server().session_table.find(session_id);
+    if (session) prove(call, *session, look_at(*session));
+}
+
 Result<SessionChannel*> channel_of_other_connection(Call& call, bool binding) {
     Connection& connection = call.connection;
     SessionChannel* channel = connection.find_channel(call.header.session_id);
@@ -90,10 +97,9 @@ Result<SessionChannel*> channel_of_other_connection(Call& call, bool binding) {
     const bool proven = session && prove(call, *session, seen);
     // 3.3.5.5 step 5: the connection cannot have further channels; step 6: without the flag, only
     // the connection's own sessions count.
-    if (binding && !connection.negotiated.multichannel()) {
-        return fail(NtStatus::REQUEST_NOT_ACCEPTED);
-    }
-    if (!binding || !session) return fail(NtStatus::USER_SESSION_DELETED);
+    const bool capable = connection.negotiated.multichannel();
+    if (!binding || (!session && capable)) return fail(NtStatus::USER_SESSION_DELETED);
+    if (!session) return fail(NtStatus::REQUEST_NOT_ACCEPTED);
     const NtStatus status = check_binding(call, *session, seen, proven);
     if (status != NtStatus::SUCCESS) {
         log::info(log::Component::auth, "{}: binding to session {:#x} refused: {}",

@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "engine/config.h"
+#include "engine/statistics.h"
 
 namespace smb3d::engine {
 
@@ -21,9 +22,10 @@ struct Tree {
     std::uint32_t maximal_access{0};  // [MS-SMB2] 2.2.10
     // SMB2_SHARE_CAP_CONTINUOUS_AVAILABILITY: persistent handles are granted
     bool continuously_available{false};
-    bool encrypt{false};             // requests in the clear are refused
-    std::uint64_t connected_at{0};   // FILETIME
-    std::atomic<bool> ended{false};  // disconnected: no new open
+    bool encrypt{false};                      // requests in the clear are refused
+    std::uint64_t connected_at{0};            // FILETIME
+    std::shared_ptr<ShareActivity> activity;  // null in tests without a server
+    std::atomic<bool> ended{false};           // disconnected: no new open
 
     bool read_only() const { return (maximal_access & 0x2) == 0; }  // no FILE_WRITE_DATA
 };

@@ -21,15 +21,47 @@ struct Delivery {
     std::vector<std::byte> message;
     std::vector<Stop> stops;  // the next one last
     Sent sent;
+    bool until_confirmed{false};
+    std::uint64_t taken{0};  // by this connection, the last of those that took it
 
-    void report(std::uint64_t connection_id) {
-        if (sent) sent(connection_id);
+    void report() {
+        if (sent) sent(taken);
     }
 };
 
+void try_next(std::unique_ptr<Delivery> delivery);
+
+// On the loop of the connection that took the message: looks after a while whether it arrived.
+struct ConfirmTimer : Timer {
+    std::unique_ptr<Delivery> delivery;
+    std::uint64_t position{0};
+};
+
+void on_confirm_timer(Timer* timer) {
+    const std::unique_ptr<ConfirmTimer> self(static_cast<ConfirmTimer*>(timer));
+    ServerImpl& server = *self->delivery->server;
+    const Connection* connection = server.connection_here(self->delivery->taken);
+    if (connection != nullptr && !connection->closing() &&
+        connection->link().confirmed_position() >= self->position) {
+        self->delivery->report();
+    } else {
+        try_next(std::move(self->delivery));
+    }
+    server.work_ended();
+}
+
+void watch(Connection& connection, std::unique_ptr<Delivery> delivery) {
+    auto* timer = new ConfirmTimer;
+    timer->fire = on_confirm_timer;
+    timer->position = connection.link().sent_position();
+    delivery->server->work_began();  // the loops turn until it has fired
+    timer->delivery = std::move(delivery);
+    connection.loop().arm(*timer, confirm_after);
+}
+
 void try_next(std::unique_ptr<Delivery> delivery) {
     if (delivery->stops.empty()) {
-        delivery->report(0);
+        delivery->report();
         return;
     }
     Delivery::Stop stop = std::move(delivery->stops.back());
@@ -40,7 +72,12 @@ void try_next(std::unique_ptr<Delivery> delivery) {
                     delivery = std::move(delivery)](Connection* connection) mutable {
         if (connection != nullptr &&
             send_unsolicited(*connection, stop.recipient, delivery->message)) {
-            delivery->report(stop.connection_id);
+            delivery->taken = stop.connection_id;
+            if (delivery->until_confirmed && !delivery->stops.empty()) {
+                watch(*connection, std::move(delivery));
+            } else {
+                delivery->report();
+            }
             return;
         }
         try_next(std::move(delivery));
@@ -78,12 +115,12 @@ bool send_unsolicited(Connection& connection, const Recipient& recipient, Bytes 
 }
 
 void send_to_sessions(ServerImpl& server, const std::vector<Recipient>& recipients,
-                      std::uint64_t preferred_connection, std::vector<std::byte> message, Sent sent,
-                      const ClientGuid* client) {
+                      std::vector<std::byte> message, const SendRules& rules, Sent sent) {
     auto delivery = std::make_unique<Delivery>();
     delivery->server = &server;
     delivery->message = std::move(message);
     delivery->sent = std::move(sent);
+    delivery->until_confirmed = rules.until_confirmed;
     auto& stops = delivery->stops;
     bool must_seal = false;
     for (const Recipient& recipient : recipients) {
@@ -93,15 +130,17 @@ void send_to_sessions(ServerImpl& server, const std::vector<Recipient>& recipien
             stops.push_back({channel.connection_id, recipient});
         }
     }
-    if (client != nullptr && !must_seal && !stops.empty()) {
-        const std::vector<std::uint64_t> ids = server.connections_of(*client);
+    if (rules.client != nullptr && !must_seal && !stops.empty()) {
         std::vector<Delivery::Stop> all;
-        for (const std::uint64_t id : ids) all.push_back({id, {}});
+        for (const std::uint64_t id : server.connections_of(*rules.client)) {
+            std::erase_if(stops, [&](const auto& stop) { return stop.connection_id == id; });
+            all.push_back({id, {}});
+        }
         stops.insert(stops.begin(), all.begin(), all.end());
     }
-    std::reverse(stops.begin(), stops.end());
+    if (!rules.newest_first) std::reverse(stops.begin(), stops.end());
     const auto preferred = std::find_if(stops.begin(), stops.end(), [&](const auto& stop) {
-        return stop.connection_id == preferred_connection;
+        return stop.connection_id == rules.preferred_connection;
     });
     if (preferred != stops.end()) std::rotate(preferred, preferred + 1, stops.end());
     try_next(std::move(delivery));

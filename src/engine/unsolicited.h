@@ -9,12 +9,12 @@
 // Lifetime: the server outlives messages under way, as it does connections.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <vector>
 
-#include "engine/lease_table.h"
 #include "engine/session.h"
 #include "wire/header.h"
 
@@ -54,12 +54,21 @@ bool send_unsolicited(Connection& connection, const Recipient& recipient, Bytes 
 // that took the message, or 0 if none did.
 using Sent = std::move_only_function<void(std::uint64_t connection_id)>;
 
-// Tries the recipients' channels, each session's in the order in which they came, until one takes
-// the message; `preferred_connection` comes before all others if it is one of them.  `client`: any
-// connection of that client will do, the oldest first, unless the message must be sealed
-// (smb2.lease.v2_complex1).
+// Which of the channels come first, and when a message counts as sent.
+struct SendRules {
+    std::uint64_t preferred_connection{0};  // before all others, if it is one of them
+    bool newest_first{false};               // else in the order in which they came
+    // Any connection of this client will do, before the sessions' own, the oldest first, unless the
+    // message must be sealed (smb2.lease.v2_complex1).
+    const ClientGuid* client{nullptr};
+    // A channel whose network is down takes messages for long: if the peer's machine has not
+    // confirmed the message within `confirm_after`, it goes over the next channel as well.
+    bool until_confirmed{false};
+};
+inline constexpr std::chrono::milliseconds confirm_after{1000};
+
+// Tries the recipients' channels until one takes the message.
 void send_to_sessions(ServerImpl& server, const std::vector<Recipient>& recipients,
-                      std::uint64_t preferred_connection, std::vector<std::byte> message,
-                      Sent sent = {}, const ClientGuid* client = nullptr);
+                      std::vector<std::byte> message, const SendRules& rules, Sent sent = {});
 
 }  // namespace smb3d::engine

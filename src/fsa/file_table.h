@@ -118,6 +118,7 @@ class FileTable {
     // [MS-FSA] 2.1.4.12 with PARENT_OBJECT: the name `path` came, went, or what a listing tells of
     // it changed; leases of its directory are broken but that of `except`.
     void entries_changed(ShareId share, std::string_view path, const OplockKey& except);
+    bool any_leased() const { return names_.any_leased(); }
     // Anything in `directory` or below may have changed, unknown to us.
     void tree_changed(ShareId share, std::string_view directory);
     // Before a directory is renamed: cached handles below it must be closed.

@@ -254,10 +254,10 @@ Reply TestClient::session_setup(std::string_view token, std::uint64_t session) {
     if (session != 0) return reply;
     session_id = reply.header.session_id;
     const auto response = reply.body<wire::SessionSetupResponse>();
-    const bool plain = (response.session_flags &
-                        (wire::session_flags::is_guest | wire::session_flags::is_null)) != 0;
+    const bool guest = (response.session_flags & wire::session_flags::is_guest) != 0;
+    const bool plain = guest || (response.session_flags & wire::session_flags::is_null) != 0;
     signer.reset();
-    if (!plain) derive_keys();
+    if (!guest) derive_keys();
     session_signer = signer;
     if (!plain && reply.header.is_signed()) {
         reply.was_signed =

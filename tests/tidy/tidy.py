@@ -36,7 +36,7 @@ MAY_INCLUDE = {
     "durable": {"base"},
     "pipe": {"base", "dtyp", "crypto", "wire", "auth"},
     "engine": {"base", "dtyp", "crypto", "xca", "wire", "fscc", "auth", "fsa", "durable"},
-    "daemon": {"base", "loop", "auth", "durable", "engine", "pipe", "vfs_posix", "transport"},
+    "daemon": {"base", "loop", "crypto", "auth", "durable", "engine", "pipe", "vfs_posix", "transport"},
     "ctl": {"base", "auth", "daemon"},
 }
 

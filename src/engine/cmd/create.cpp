@@ -5,6 +5,7 @@
 #include "base/filetime.h"
 #include "base/utf16.h"
 #include "dtyp/access_mask.h"
+#include "engine/change_report.h"
 #include "engine/cmd/handlers.h"
 #include "engine/connection.h"
 #include "engine/create_ctx/contexts.h"
@@ -19,8 +20,18 @@ namespace smb3d::engine {
 
 namespace {
 
-fsa::ShareId share_id(const Call& call) {
-    return reinterpret_cast<std::uintptr_t>(call.tree->policy->backend.get());
+fsa::ShareId share_id(const Call& call) { return share_id(*call.tree); }
+
+// [MS-FSA] 2.1.4.1, for a file that this request has created, changed or taken away again.
+void report(const CreateState& state, fsa::ChangeAction action, std::uint32_t filter) {
+    ChangeOrigin origin;
+    if (state.fsa_open) origin.open = state.fsa_open->id;
+    if (state.lease_request) origin.parent_lease = state.lease_request->parent_key;
+    report_change(state.call.server(), share_id(state.call), {action, filter, state.opened.path},
+                  origin);
+}
+std::uint32_t name_filter(const CreateState& state) {
+    return fsa::change::name(state.opened.stat.kind == vfs::FileKind::directory);
 }
 
 // ---- phase 1: the request
@@ -398,6 +409,7 @@ Task<Result<void>> undo(CreateState& state) {
                                                      decision.id, removal.done());
             const Result<void> removed = co_await removal;
             state.call.server().files.removal_done(decision, removed);
+            if (removed) report(state, fsa::ChangeAction::removed, name_filter(state));
         }
     }
     Task<Result<void>> closing = close_file(state.call, std::move(state.opened.file));
@@ -408,6 +420,7 @@ Task<Result<void>> undo(CreateState& state) {
 Task<NtStatus> settle(CreateState& state, std::uint64_t rename_epoch, FsaWait& wait) {
     if (state.opened.created) {
         state.action = wire::CreateAction::created;
+        report(state, fsa::ChangeAction::added, name_filter(state));
         // [MS-FSA] 2.1.5.1.1: whoever creates a file may do with it what the share allows.
         if (state.maximum_allowed) state.granted |= state.call.tree->maximal_access;
     } else {
@@ -428,6 +441,8 @@ Task<NtStatus> settle(CreateState& state, std::uint64_t rename_epoch, FsaWait& w
         if (!overwritten) co_return overwritten.error();
         // Whoever began to cache between the decision and the truncation.
         state.fsa_open->file().break_readers(*state.fsa_open);
+        report(state, fsa::ChangeAction::modified,
+               fsa::change::attributes | fsa::change::size | fsa::change::last_write);
     }
     co_return NtStatus::SUCCESS;
 }

@@ -82,9 +82,9 @@ Result<void> establish(Call& call, SessionChannel& channel, const auth::Identity
     session.guest = identity.caller->guest;
     session.cipher = negotiated.cipher;
     session.signing = negotiated.signing;
-    // [MS-NLMP] 3.2.5.1.2: an anonymous logon's key is all zeros: protection that keeps nobody out,
-    // but that a client may ask for.  A guest's password was not checked, so there is no key that
-    // both sides know.
+    // [MS-NLMP] 3.2.5.1.2: an anonymous logon's key is all zeros, or exchanged under such a key:
+    // protection that keeps nobody out, but that a client may ask for.  A guest's password was not
+    // checked, so there is no key that both sides know.
     std::vector<std::byte> session_key = identity.session_key;
     if (session.anonymous && session_key.empty()) session_key.resize(16);
     const bool can_protect = !session.guest && !session_key.empty();
@@ -104,7 +104,8 @@ Result<void> establish(Call& call, SessionChannel& channel, const auth::Identity
     const crypto::SessionKeys keys = crypto::derive_session_keys(
         static_cast<std::uint16_t>(negotiated.dialect), session_key, channel.preauth.value(),
         static_cast<crypto::Cipher>(negotiated.cipher));
-    const crypto::Provider& provider = crypto::openssl_provider();
+    const crypto::Provider& provider =
+        config.crypto ? *config.crypto : crypto::openssl_provider();
     auto signer = provider.make_signer(static_cast<crypto::SigningAlgorithm>(negotiated.signing),
                                        keys.signing.bytes());
     if (!signer) return fail(signer.error());

@@ -88,6 +88,7 @@ Reply tree_connect(Call& call, wire::TreeConnectRequest request) {
                                    call.connection.negotiated.smb3() &&
                                    call.config().persistent_handles && !tree->capabilities.is_pipe;
     tree->connected_at = filetime_now();
+    tree->activity = call.server().share_activity(policy->name);
     {
         auto state = session.state.lock();
         if (state->state == SessionState::ended) co_return fail(NtStatus::USER_SESSION_DELETED);

@@ -1,4 +1,5 @@
 // WRITE: [MS-SMB2] 3.3.5.13.
+#include "engine/change_report.h"
 #include "engine/cmd/handlers.h"
 #include "engine/connection.h"
 #include "engine/server_impl.h"
@@ -67,6 +68,7 @@ Reply write(Call& call, wire::WriteRequest request) {
             }
             Task<bool> keep = keep_times(call);
             co_await keep;
+            report_write(call.server(), *call.open, call.loop());
         }
     }
     co_return reply(call, response);

@@ -1,8 +1,10 @@
 // FileDispositionInformation(Ex): [MS-FSA] 2.1.5.15.3.
+#include "engine/change_report.h"
 #include "engine/connection.h"
 #include "engine/file_access.h"
 #include "engine/fsa_wait.h"
 #include "engine/info/set.h"
+#include "engine/server_impl.h"
 #include "fscc/file_info.h"
 
 namespace smb3d::engine {
@@ -61,7 +63,9 @@ Task<NtStatus> dispose(Call& call, fsa::Disposition disposition) {
         }
     }
     const Result<void> set = open.file().set_disposition(open, disposition);
-    co_return set ? NtStatus::SUCCESS : set.error();
+    if (!set) co_return set.error();
+    report_disposition(call.server(), *call.open);
+    co_return NtStatus::SUCCESS;
 }
 
 Task<NtStatus> refuse(NtStatus status) { co_return status; }

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "ctl/render_stats.h"
 #include "daemon/admin_commands.h"
 #include "daemon/admin_socket.h"
 #include "daemon/config_file.h"
@@ -48,8 +49,21 @@ class FakeServer final : public engine::Server {
     }
     std::vector<engine::ShareInfo> shares() override { return {}; }
     engine::Totals totals() override { return {}; }
+    engine::Statistics statistics() override {
+        engine::Activity activity;
+        activity.record({false, false, 100, 65000, 3000});
+        activity.record({true, false, 100, 73, 100'000'000'000});
+        activity.record({false, true, 100, 73, 0});
+        engine::Statistics out;
+        for (auto* rows : {&out.commands, &out.shares, &out.transports}) {
+            rows->emplace_back().name = "x\"y";
+            rows->back().add(activity);
+        }
+        return out;
+    }
     bool end_session(std::uint64_t id) override { return id == 0xFFFFFFFF00000001ULL; }
     bool close_open(std::uint64_t id) override { return id == 7; }
+    bool break_lease(std::uint64_t id) override { return id == 7; }
     std::size_t end_user(const std::string& user) override { return user == "anna" ? 2 : 0; }
     void stop(std::chrono::milliseconds) override {}
 };
@@ -75,6 +89,31 @@ class Admin : public testing::Test {
     FakeControl control_;
     AdminCommands commands_{control_};
 };
+
+TEST_F(Admin, StatisticsAsFiguresAndAsPrometheusText) {
+    const json result = ask("stats")["result"];
+    const json& row = result["commands"][0];
+    EXPECT_EQ(row["requests"], 3);
+    EXPECT_EQ(row["errors"], 1);
+    EXPECT_EQ(row["waited"], 1);
+    EXPECT_EQ(row["bytes_out"], 65146);
+    ASSERT_EQ(row["latency"].size(), 2U);  // who waited is in none
+    EXPECT_EQ(row["latency"][0], json::array({3072, 1}));
+    const std::string table = ctl::render_stats(result);
+    EXPECT_NE(table.find("COMMAND"), std::string::npos);
+    EXPECT_NE(table.find("> 69 s"), std::string::npos) << table;
+    const std::string text = ctl::render_prometheus(result);
+    for (const char* const line :
+         {"# TYPE smb3d_command_duration_seconds histogram\n",
+          "smb3d_share_requests_total{share=\"x\\\"y\"} 3\n",
+          "smb3d_command_duration_seconds_bucket{command=\"x\\\"y\",le=\"2.048e-06\"} 0\n",
+          "smb3d_command_duration_seconds_bucket{command=\"x\\\"y\",le=\"4.096e-06\"} 1\n",
+          "smb3d_command_duration_seconds_bucket{command=\"x\\\"y\",le=\"+Inf\"} 2\n",
+          "smb3d_transport_duration_seconds_sum{transport=\"x\\\"y\"} 100.000003000\n",
+          "smb3d_connections 0\n"}) {
+        EXPECT_NE(text.find(line), std::string::npos) << line << text;
+    }
+}
 
 TEST_F(Admin, RepliesCarryTheSchemaVersion) {
     const json reply = ask("status");

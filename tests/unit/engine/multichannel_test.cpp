@@ -28,9 +28,9 @@ engine::SessionInfo only_session(TestServer& server) {
     return sessions.size() == 1 ? sessions.front() : engine::SessionInfo{};
 }
 
-class EveryDialect : public ::testing::TestWithParam<std::tuple<std::uint16_t, bool, bool>> {};
+class BindingEveryDialect : public ::testing::TestWithParam<std::tuple<std::uint16_t, bool, bool>> {};
 
-TEST_P(EveryDialect, ASecondChannelSharesTheSession_3_3_5_5) {
+TEST_P(BindingEveryDialect, ASecondChannelSharesTheSession_3_3_5_5) {
     const auto [dialect, encrypted, on_worker] = GetParam();
     TestServer server(two_loops(
         [encrypted = encrypted](engine::ServerConfig& config) {
@@ -64,7 +64,7 @@ TEST_P(EveryDialect, ASecondChannelSharesTheSession_3_3_5_5) {
     EXPECT_EQ(session.channels[1].peer.rfind("192.0.2.2", 0), 0U);
 }
 
-INSTANTIATE_TEST_SUITE_P(Multichannel, EveryDialect,
+INSTANTIATE_TEST_SUITE_P(Multichannel, BindingEveryDialect,
                          ::testing::Values(std::tuple{0x0300, false, false},
                                            std::tuple{0x0300, true, false},
                                            std::tuple{0x0302, false, true},
@@ -86,21 +86,24 @@ struct Bound {
 
 TEST(Binding, IsRefusedAsWindowsDoes_3_3_5_5) {
     TestServer server(two_loops());
+    const NegotiateOptions same{.dialects = {0x0311}, .signing = {wire::signing::aes_cmac}};
     TestClient first(server);
-    ASSERT_TRUE(first.log_on(0x0311));
+    ASSERT_TRUE(first.negotiate(same).ok() && first.session_setup("alice").ok());
+    ASSERT_TRUE(first.tree_connect("data").ok());
     const auto status_of = [&](const NegotiateOptions& options, auto try_it) {
         TestClient second(server, "192.0.2.2");
         EXPECT_TRUE(second.negotiate(options).ok());
         return try_it(second).status();
     };
-    const NegotiateOptions same{.dialects = {0x0311}};
     const auto plainly = [&](TestClient& c) { return c.bind(first); };
     EXPECT_EQ(status_of({.dialects = {0x0210}}, plainly), NtStatus::REQUEST_NOT_ACCEPTED);
     EXPECT_EQ(status_of({.dialects = {0x0302}}, plainly), NtStatus::INVALID_PARAMETER);
-    EXPECT_EQ(status_of({.dialects = {0x0311}, .ciphers = {wire::cipher::aes_128_ccm}}, plainly),
-              NtStatus::INVALID_PARAMETER);
-    EXPECT_EQ(status_of({.dialects = {0x0311}, .signing = {wire::signing::aes_cmac}}, plainly),
-              NtStatus::REQUEST_OUT_OF_SEQUENCE);
+    NegotiateOptions other = same;
+    other.ciphers = {wire::cipher::aes_128_ccm};
+    EXPECT_EQ(status_of(other, plainly), NtStatus::INVALID_PARAMETER);
+    other = same;
+    other.signing = {wire::signing::aes_gmac};
+    EXPECT_EQ(status_of(other, plainly), NtStatus::NOT_SUPPORTED);
     EXPECT_EQ(status_of(same, [&](TestClient& c) { return c.bind(first, "bob"); }),
               NtStatus::ACCESS_DENIED);
     EXPECT_EQ(status_of(same, [&](TestClient& c) { return c.bind(first, "bad"); }),
@@ -118,9 +121,9 @@ TEST(Binding, IsRefusedAsWindowsDoes_3_3_5_5) {
               NtStatus::USER_SESSION_DELETED);
     EXPECT_EQ(status_of(same,
                         [&](TestClient& c) {
-                            TestClient other(server);
-                            EXPECT_TRUE(other.log_on(0x0300));
-                            return c.bind(first, "alice", other.session_signer.get());
+                            TestClient stranger(server);
+                            EXPECT_TRUE(stranger.log_on(0x0300));
+                            return c.bind(first, "alice", stranger.session_signer.get());
                         }),
               NtStatus::ACCESS_DENIED);
     EXPECT_EQ(status_of(same,
@@ -139,6 +142,18 @@ TEST(Binding, IsRefusedAsWindowsDoes_3_3_5_5) {
     // Nothing of all that has hurt the session.
     EXPECT_TRUE(first.create("still").ok());
     EXPECT_EQ(only_session(server).channels.size(), 1U);
+}
+
+TEST(Binding, DoesNotTakeAnOlderSignatureThanGmac) {
+    TestServer server(two_loops());
+    TestClient first(server);
+    ASSERT_TRUE(first.log_on(0x0311));
+    for (const std::uint16_t dialect : std::vector<std::uint16_t>{0x0311, 0x0302, 0x0210}) {
+        TestClient second(server, "192.0.2.2");
+        ASSERT_TRUE(
+            second.negotiate({.dialects = {dialect}, .signing = {wire::signing::aes_cmac}}).ok());
+        EXPECT_EQ(second.bind(first).status(), NtStatus::REQUEST_OUT_OF_SEQUENCE);
+    }
 }
 
 TEST(Binding, RefusalsAreSignedWithTheSessionsKey_3_3_4_1_1) {
@@ -187,7 +202,8 @@ TEST(Binding, HappensOncePerConnectionAndNotBeyondTheLimit) {
     Bound b([](engine::ServerConfig& config) { config.max_channels_per_session = 3; });
     ASSERT_TRUE(b.good);
     // With the channel's key, and with the session's: 3.3.5.5 step 4, 3.3.5.2.4.
-    EXPECT_EQ(b.second.bind(b.first, "alice", b.second.signer.get()).status(),
+    const auto signer = b.second.signer;
+    EXPECT_EQ(b.second.bind(b.first, "alice", signer.get()).status(),
               NtStatus::REQUEST_NOT_ACCEPTED);
     EXPECT_EQ(b.second.bind(b.first).status(), NtStatus::ACCESS_DENIED);
     TestClient third(b.server);
@@ -301,35 +317,70 @@ TEST(Notification, IsNotSentToThoseThatDidNotAsk_3_3_5_4) {
     EXPECT_EQ(wire::parse<wire::Header>(*message)->message_id, echo);
 }
 
-TEST(Unsolicited, GoesOverAnotherChannelIfTheFirstIsGone_3_3_4_6) {
-    Bound b;
-    ASSERT_TRUE(b.good);
-    auto& server = static_cast<engine::ServerImpl&>(b.server.engine());
-    const auto session = server.session_table.find(b.first.session_id);
-    const auto channels = session->state.lock()->channels;
-    ASSERT_EQ(channels.size(), 2U);
-    const auto message = engine::unsolicited(wire::OplockBreakNotification{});
-    std::atomic<std::uint64_t> taken{~std::uint64_t{0}};
-    engine::send_to_sessions(server, {{session, false}}, channels[1].connection_id, message,
-                             [&](std::uint64_t id) { taken = id; });
-    EXPECT_EQ(b.second.wait(~std::uint64_t{0}).header.command, wire::Command::oplock_break);
-    EXPECT_EQ(taken, channels[1].connection_id);
-    b.second.disconnect();
-    engine::send_to_sessions(server, {{session, false}}, channels[1].connection_id, message,
-                             [&](std::uint64_t id) { taken = id; });
-    // Before the server has noticed, the dead connection may have taken it: then it is the
-    // acknowledgment's time limit that helps.
-    if (TestServer::eventually([&] { return only_session(b.server).channels.size() == 1; })) {
-        engine::send_to_sessions(server, {{session, false}}, channels[1].connection_id, message,
-                                 [&](std::uint64_t id) { taken = id; });
+struct Unsolicited : ::testing::Test {
+    void SetUp() override {
+        ASSERT_TRUE(b.good);
+        session = server.session_table.find(b.first.session_id);
+        const auto state = session->state.lock();
+        ASSERT_EQ(state->channels.size(), 2U);
+        one = state->channels[0].connection_id;
+        two = state->channels[1].connection_id;
     }
-    EXPECT_EQ(b.first.wait(~std::uint64_t{0}).header.command, wire::Command::oplock_break);
-    EXPECT_TRUE(TestServer::eventually([&] { return taken == channels[0].connection_id; }));
+    void send(const engine::SendRules& rules) {
+        taken = ~std::uint64_t{0};
+        engine::send_to_sessions(server, {{session, false}},
+                                 engine::unsolicited(wire::OplockBreakNotification{}), rules,
+                                 [this](std::uint64_t id) { taken = id; });
+    }
+    static bool got(TestClient& client) {
+        return client.wait(~std::uint64_t{0}).header.command == wire::Command::oplock_break;
+    }
+    bool taken_by(std::uint64_t id) {
+        return TestServer::eventually([&] { return taken == id; });
+    }
+    Bound b;
+    engine::ServerImpl& server{static_cast<engine::ServerImpl&>(b.server.engine())};
+    std::shared_ptr<engine::Session> session;
+    std::uint64_t one{0};
+    std::uint64_t two{0};
+    std::atomic<std::uint64_t> taken{0};
+};
+
+TEST_F(Unsolicited, GoesOverTheChannelThatIsWanted_3_3_4_6) {
+    send({});
+    EXPECT_TRUE(got(b.first) && taken_by(one));
+    send({.newest_first = true});
+    EXPECT_TRUE(got(b.second) && taken_by(two));
+    send({.preferred_connection = two});
+    EXPECT_TRUE(got(b.second) && taken_by(two));
+    send({.preferred_connection = one, .newest_first = true});
+    EXPECT_TRUE(got(b.first) && taken_by(one));
+}
+
+TEST_F(Unsolicited, GoesOverAnotherChannelIfTheFirstIsGone_3_3_4_6) {
+    b.second.disconnect();
+    ASSERT_TRUE(
+        TestServer::eventually([&] { return only_session(b.server).channels.size() == 1; }));
+    send({.preferred_connection = two});
+    EXPECT_TRUE(got(b.first) && taken_by(one));
     b.first.disconnect();
     ASSERT_TRUE(TestServer::eventually([&] { return b.server.engine().sessions().empty(); }));
-    engine::send_to_sessions(server, {{session, false}}, 0, message,
-                             [&](std::uint64_t id) { taken = id; });
-    EXPECT_EQ(taken, 0U);
+    send({});
+    EXPECT_TRUE(taken_by(0));
+}
+
+TEST_F(Unsolicited, GoesOverAnotherChannelIfItDoesNotArrive_3_3_4_7) {
+    // The first client does not read: nothing is confirmed.
+    send({.until_confirmed = true});
+    EXPECT_TRUE(got(b.second) && taken_by(two));
+    // Both have read: the first channel has it, and the second is left alone.
+    EXPECT_TRUE(got(b.first));
+    send({.until_confirmed = true});
+    EXPECT_TRUE(got(b.first) && taken_by(one));
+    const std::uint64_t echo = b.second.send(b.second.make(wire::EchoRequest{}));
+    const auto message = b.second.receive_message();
+    ASSERT_TRUE(message);
+    EXPECT_EQ(wire::parse<wire::Header>(*message)->message_id, echo);
 }
 
 // ---- FSCTL_QUERY_NETWORK_INTERFACE_INFO

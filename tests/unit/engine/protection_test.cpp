@@ -113,6 +113,14 @@ TEST(Protection, GuestsAreRefusedWhereSigningIsRequired_3_3_5_5_3) {
     EXPECT_EQ(anonymous.tree_connect("data").status(), NtStatus::ACCESS_DENIED);
 }
 
+TEST(Protection, AnonymousSealsOnlyBesideAUser_3_3_5_2_1_1) {
+    TestServer server({.policy = [](auto& p) { p.allow_anonymous = true; }});
+    TestClient anonymous(server);
+    ASSERT_TRUE(anonymous.log_on(0x0311, "anonymous"));
+    EXPECT_TRUE(send_as(anonymous, Kind::encrypted).lost);
+    EXPECT_TRUE(anonymous.disconnected());
+}
+
 TEST(Protection, ASessionOfAnotherConnectionIsNoSession_3_3_5_2_9) {
     TestServer server({.loops = 2});
     TestClient alice(server);
