@@ -176,6 +176,7 @@ void describe_cache(CreateState& state, const Open& open) {
         lease.has_parent = true;
         std::copy(parent.bytes.begin() + 16, parent.bytes.end(), lease.parent_lease_key.begin());
     }
+    state.lease = open.lease;
     state.lease_request = lease;
     state.response_oplock = L::lease;
 }
