@@ -524,7 +524,10 @@ Reply create(Call& call, wire::CreateRequest request) {
     Task<FoundOpen> looking = earlier_open(state);
     const FoundOpen earlier = co_await looking;
     if (!earlier) co_return fail(earlier.error());
-    if (*earlier) co_return answer(state, **earlier);
+    if (*earlier) {
+        state.lease = (*earlier)->lease;
+        co_return answer(state, **earlier);
+    }
     if (!call.server().take_open(call.config().max_open_files)) {
         release_create_guid(state);
         co_return fail(NtStatus::TOO_MANY_OPENED_FILES);

@@ -59,7 +59,8 @@ void lease_response(CreateState& state, wire::CreateContextBuilder& builder) {
     const std::uint32_t flags =
         state.caching.breaking ? wire::lease_flags::break_in_progress : std::uint32_t{0};
     // 3.3.5.9.8, 3.3.5.9.11: in the version that the lease was made with.
-    if (!state.lease->v2) {
+    const bool v2 = state.lease != nullptr ? state.lease->v2 : request.v2;
+    if (!v2) {
         wire::Lease lease;
         lease.lease_key = request.lease_key;
         lease.lease_state = state.caching.state;
