@@ -55,7 +55,8 @@ bool same_policy(const ShareConfig& a, const ShareConfig& b) {
            a.access_based_enumeration == b.access_based_enumeration && a.caching == b.caching &&
            a.oplocks == b.oplocks && a.level2_oplocks_only == b.level2_oplocks_only &&
            a.directory_leases == b.directory_leases &&
-           a.continuous_availability == b.continuous_availability && a.max_connections == b.max_connections;
+           a.continuous_availability == b.continuous_availability &&
+           a.max_connections == b.max_connections;
 }
 
 void Shares::set_pipe_backend(std::shared_ptr<vfs::Share> backend) {

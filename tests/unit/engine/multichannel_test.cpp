@@ -28,7 +28,8 @@ engine::SessionInfo only_session(TestServer& server) {
     return sessions.size() == 1 ? sessions.front() : engine::SessionInfo{};
 }
 
-class BindingEveryDialect : public ::testing::TestWithParam<std::tuple<std::uint16_t, bool, bool>> {};
+class BindingEveryDialect : public ::testing::TestWithParam<std::tuple<std::uint16_t, bool, bool>> {
+};
 
 TEST_P(BindingEveryDialect, ASecondChannelSharesTheSession_3_3_5_5) {
     const auto [dialect, encrypted, on_worker] = GetParam();
