@@ -244,12 +244,6 @@ constexpr Row table[] = {
      "\"uring\": io_uring; \"epoll\": epoll and worker threads; \"auto\": io_uring where the "
      "kernel "
      "allows it, else epoll."},
-    {"crypto.provider", Type::choice, R"("auto")", 0, 0, provider_names, restart, optional,
-     put<&Config::crypto_provider>,
-     "Who signs and encrypts: \"openssl\"; \"builtin\": smb3d's own use of the processor's "
-     "instructions (x86-64 with VAES); \"ipsec-mb\": libipsec-mb, if smb3d was built with it; "
-     "\"auto\": "
-     "measured at start, each algorithm from the fastest.  smb3dctl status shows the choice."},
     {"server.max_memory", Type::size, R"("1GiB")", 16 * mib, 1024 * gib, none, restart, optional,
      put<&Config::max_memory>,
      "Ceiling of the memory for message and file data under way, all connections together."},
@@ -268,6 +262,13 @@ constexpr Row table[] = {
      "Server-side copy: the most that one request may copy.  Clients that ask for more are told "
      "the "
      "three limits."},
+
+    {"crypto.provider", Type::choice, R"("auto")", 0, 0, provider_names, restart, optional,
+     put<&Config::crypto_provider>,
+     "Who signs and encrypts: \"openssl\"; \"builtin\": smb3d's own use of the processor's "
+     "instructions (x86-64 with VAES); \"ipsec-mb\": libipsec-mb, if smb3d was built with it; "
+     "\"auto\": "
+     "measured at start, each algorithm from the fastest.  smb3dctl status shows the choice."},
 
     {"interface.exclude", Type::text_list, R"(["docker*", "virbr*", "veth*"])", 0, 256, none, live,
      optional, put_exclude,
