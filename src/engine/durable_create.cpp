@@ -297,6 +297,13 @@ void answer_from(CreateState& state, const Open& open) {
     state.action = static_cast<wire::CreateAction>(open.create_action);
     describe_cache(state, open);
     state.durable.granted_v2 = durability.durable || durability.persistent;
+    if (!open.lease) {
+        // As Windows: the level that is asked for now, and durable if that would have been; the
+        // open keeps what it has (smbtorture smb2.replay.replay-dhv2-oplock2).
+        state.response_oplock = state.request.requested_oplock_level;
+        const bool batch = state.response_oplock == wire::OplockLevel::batch;
+        state.durable.granted_v2 = durability.persistent || (durability.durable && batch);
+    }
     state.durable.granted_persistent = durability.persistent;
     state.durable.granted_timeout_ms = durability.timeout_ms;
 }

@@ -41,7 +41,12 @@ bool is_preserved(const Open& open) {
         if (durability->resilient || durability->persistent) return true;
         durable = durability->durable;
     }
-    return durable && keeps_handle_caching(open);
+    if (!durable || !keeps_handle_caching(open)) return false;
+    // Deviation: as Windows (smbtorture smb2.durable-open.lock-noW-lease), locks stay only with one
+    // who is alone with the file.
+    const fsa::File& file = open.fsa->file();
+    return file.lock_count(*open.fsa) == 0 ||
+           (file.caching(*open.fsa).state & fsa::cache::write) != 0;
 }
 
 bool same_user(const Caller& a, const Caller& b) {
