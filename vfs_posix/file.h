@@ -21,6 +21,7 @@ struct FileTraits {
     bool writable{false};
     std::uint32_t access{0};
     bool write_through{false};
+    DirKey key;
 };
 
 class PosixFile final : public vfs::File {
@@ -47,6 +48,8 @@ class PosixFile final : public vfs::File {
     const FileTraits& traits() const { return traits_; }
 
   private:
+    // Before data or attributes change: the event is not for our own watches.
+    void touch() { share_->resolver().own().touch(traits_.key); }
     Result<vfs::FileStat> stat_blocking() const;
     Result<void> set_stat_blocking(const vfs::OpContext&, const vfs::StatChange&);
     Result<void> store_attributes(const vfs::StatChange&);

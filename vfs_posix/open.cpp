@@ -217,6 +217,7 @@ Result<OpenReply> PosixShare::finish_open(Opened&& opened, std::string path_on_d
     traits.writable = opened.writable && !directory;
     traits.access = request.access;
     traits.write_through = request.write_through;
+    traits.key = {stat->id.volume, stat->id.inode};
     reply.file = std::make_shared<PosixFile>(shared_from_this(), std::move(opened.fd), traits,
                                              std::move(path_on_disk));
     return reply;
@@ -277,6 +278,7 @@ Result<void> PosixShare::dress_created(const Opened& opened, const OpenRequest& 
     const bool directory = request.kind == WantKind::directory;
     struct ::statx st {};
     if (::statx(opened.fd.get(), "", AT_EMPTY_PATH, stat_mask, &st) != 0) return fail_errno();
+    resolver_.own().touch(key_of(st));
     if (!directory && request.create_allocation > 0 && opened.writable) {
         const auto size =
             static_cast<off_t>(std::min<std::uint64_t>(request.create_allocation, INT64_MAX));

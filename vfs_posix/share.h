@@ -19,6 +19,7 @@
 
 namespace smb3d::vfs_posix {
 
+class HostMonitor;
 class PosixFile;
 
 // What a probe at the start found out about the file system below the share's root.
@@ -48,6 +49,9 @@ class PosixShare final : public vfs::Share, public std::enable_shared_from_this<
     void link(const vfs::OpContext&, vfs::File&, const vfs::RenameRequest&,
               vfs::Done<void>) override;
     void volume_info(const vfs::OpContext&, vfs::Done<vfs::VolumeInfo>) override;
+    void watch(const vfs::OpContext&, const vfs::WatchRequest&,
+               vfs::Done<std::shared_ptr<vfs::Watch>>) override;
+    void detach(Loop& loop) override;
 
     const PosixOptions& options() const { return options_; }
     const FileSystemTraits& traits() const { return traits_; }
@@ -109,6 +113,7 @@ class PosixShare final : public vfs::Share, public std::enable_shared_from_this<
     const FileSystemTraits traits_;
     Resolver resolver_;
     std::atomic<bool> writes_inline_{true};
+    Locked<std::shared_ptr<HostMonitor>> monitor_;  // once something is watched
 };
 
 // Attributes that are kept in the xattr, of those in [MS-FSCC] 2.6.

@@ -25,6 +25,7 @@ std::shared_ptr<const engine::SharePolicy> make_policy(const ShareConfig& share,
     policy->allow_guest = share.guest;
     policy->allow_anonymous = share.anonymous;
     policy->access_based_enumeration = share.access_based_enumeration;
+    policy->watch_host = share.host_changes == HostChanges::watch;
     policy->caching = share.caching;
     policy->allowed_users = share.users;
     policy->denied_users = share.deny_users;
@@ -49,7 +50,7 @@ bool same_policy(const ShareConfig& a, const ShareConfig& b) {
            a.anonymous == b.anonymous && a.users == b.users && a.deny_users == b.deny_users &&
            a.read_only_users == b.read_only_users &&
            a.access_based_enumeration == b.access_based_enumeration && a.caching == b.caching &&
-           a.max_connections == b.max_connections;
+           a.host_changes == b.host_changes && a.max_connections == b.max_connections;
 }
 
 void Shares::set_pipe_backend(std::shared_ptr<vfs::Share> backend) {

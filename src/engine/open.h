@@ -64,6 +64,9 @@ struct Open {
     // change_report.h.
     std::atomic<std::uint32_t> held_back_changes{0};
     std::atomic<std::uint64_t> write_reported_ns{0};
+    // A directory that is watched for changes on the host: host_watch.h.
+    std::atomic<bool> host_watch_asked{false};
+    Guarded<std::shared_ptr<vfs::Watch>, Rank::leaf> host_watch;
     // Requests that wait for something else than I/O (a lock, a pipe's data): cancelled when the
     // open is closed.
     Guarded<std::vector<vfs::Cancellation*>, Rank::open> waiters;

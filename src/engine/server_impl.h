@@ -14,6 +14,7 @@
 
 #include "base/guarded.h"
 #include "engine/connection.h"
+#include "engine/host_watch.h"
 #include "engine/server.h"
 #include "engine/session.h"
 #include "fsa/change_notify.h"
@@ -63,6 +64,7 @@ class ServerImpl final : public Server {
     SessionTable session_table;
     fsa::FileTable files;
     fsa::ChangeNotifier notifier;
+    HostWatches host_watches{*this};
 
     LoopState& local(const Loop& loop) { return *locals_[loop.index()]; }
     // The message runs on the connection's loop, with null if the connection is gone: a normal

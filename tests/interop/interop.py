@@ -3,7 +3,7 @@
 
     tests/interop/interop.py [--build DIR] [--io uring|epoll|auto ...] [--tests GROUP[,GROUP]] [--keep] [--list]
 
-Groups: smbclient ctl rclone smbc impacket operation torture.  A test whose client is not installed is skipped with a
+Groups: smbclient ctl rclone smbc impacket operation notify torture.  A test whose client is not installed is skipped with a
 message.  Ends with "N passed, N failed, N skipped"; exit code 1 on any failure.
 """
 import argparse
@@ -17,6 +17,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import case                                                              # noqa: E402
 import clients                                                           # noqa: E402,F401  (registers its tests)
 import operation                                                         # noqa: E402,F401
+import host_changes                                                      # noqa: E402,F401
 import torture                                                           # noqa: E402,F401
 from server import Server, make_second_user, remove_second_user         # noqa: E402
 
