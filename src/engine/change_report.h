@@ -43,6 +43,13 @@ void report_change(ServerImpl& server, const Open& open, fsa::ChangeAction actio
 // `replaced`: another file had the new name.
 void report_rename(ServerImpl& server, const Open& open, std::string_view from, std::string_view to,
                    bool replaced);
+// The same by somebody on the host.
+void report_host_rename(ServerImpl& server, fsa::ShareId share, std::string_view from,
+                        std::string_view to, bool directory);
+// Anything in the directory, or below it if `tree`, may have changed on the host.
+void report_lost(ServerImpl& server, fsa::ShareId share, std::string_view directory, bool tree);
+// A directory was removed on the host.
+void report_gone(ServerImpl& server, fsa::ShareId share, std::string_view directory);
 // A directory's deletion has become pending, or has been taken back: as the file says.
 void report_disposition(ServerImpl& server, const Open& open);
 
