@@ -190,6 +190,7 @@ void PosixFile::copy_range(const vfs::OpContext& context, const vfs::CopyRequest
     const bool readable =
         !source->traits_.path_only && (source->traits_.access & vfs::access_read_data) != 0;
     if (!traits_.writable || !readable) return done(fail(NtStatus::ACCESS_DENIED));
+    touch();
     // Only write() knows how to append.
     if ((traits_.access & vfs::access_append_only) != 0) {
         return done(fail(NtStatus::NOT_SUPPORTED));

@@ -14,6 +14,8 @@ namespace {
 
 // What a change of an inode's own data may be to a client: the kernel does not tell more.
 constexpr std::uint32_t inode_change = fsa::change::whole_file & ~fsa::change::size;
+constexpr std::uint8_t asked_entries = 1;
+constexpr std::uint8_t asked_tree = 2;
 constexpr std::uint32_t data_change = fsa::change::size | fsa::change::last_write;
 
 }  // namespace
@@ -71,7 +73,10 @@ std::shared_ptr<HostListener> HostWatches::listener_for(fsa::ShareId share) {
 Task<bool> HostWatches::start(const std::shared_ptr<Open>& open, const vfs::OpContext& op,
                               bool tree) {
     if (!open->tree->policy->watch_host) co_return false;
-    if (open->host_watch_asked.exchange(true, std::memory_order_relaxed)) co_return false;
+    // A directory lease asks for the entries; a notify request may want the tree later.
+    const std::uint8_t wanted = tree ? asked_tree : asked_entries;
+    const std::uint8_t asked = open->host_watch_asked.fetch_or(wanted, std::memory_order_relaxed);
+    if ((asked & (wanted | asked_tree)) != 0) co_return false;
     vfs::WatchRequest request;
     request.directory = open->file.get();
     request.tree = tree;
@@ -87,15 +92,15 @@ Task<bool> HostWatches::start(const std::shared_ptr<Open>& open, const vfs::OpCo
         }
         co_return false;
     }
-    *open->host_watch.lock() = std::move(*watch);
+    open->host_watches.lock()->push_back(std::move(*watch));
     co_return true;
 }
 
 void HostWatches::stop(Open& open) {
-    if (!open.host_watch_asked.load(std::memory_order_relaxed)) return;
-    std::shared_ptr<vfs::Watch> watch;
-    watch.swap(*open.host_watch.lock());
-    if (watch) watch->stop();
+    if (open.host_watch_asked.load(std::memory_order_relaxed) == 0) return;
+    std::vector<std::shared_ptr<vfs::Watch>> watches;
+    watches.swap(*open.host_watches.lock());
+    for (const auto& watch : watches) watch->stop();
 }
 
 void HostWatches::close() {

@@ -43,8 +43,9 @@ class HostWatches {
   public:
     explicit HostWatches(ServerImpl& server) : server_(server) {}
 
-    // Watches the directory of an open for as long as that is open; once is enough (further calls
-    // do nothing).  Failure only means that the host's changes are not seen.
+    // Watches the directory of an open for as long as that is open; to be called by whatever wants
+    // to know (further calls do nothing, unless they want the tree for the first time).  Failure
+    // only means that the host's changes are not seen.
     Task<bool> start(const std::shared_ptr<Open>& open, const vfs::OpContext& op, bool tree);
     static void stop(Open& open);
     void close();

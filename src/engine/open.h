@@ -85,8 +85,8 @@ struct Open {
     bool is_persistent() const { return persistent.load(std::memory_order_relaxed); }
 
     // A directory that is watched for changes on the host: host_watch.h.
-    std::atomic<bool> host_watch_asked{false};
-    Guarded<std::shared_ptr<vfs::Watch>, Rank::leaf> host_watch;
+    std::atomic<std::uint8_t> host_watch_asked{0};  // 1: its entries; 2: the whole tree
+    Guarded<std::vector<std::shared_ptr<vfs::Watch>>, Rank::leaf> host_watches;
     // Requests that wait for something else than I/O (a lock, a pipe's data): cancelled when the
     // open is closed.
     Guarded<std::vector<vfs::Cancellation*>, Rank::open> waiters;
