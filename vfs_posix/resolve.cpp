@@ -120,6 +120,7 @@ std::optional<Parent> Resolver::open_parent_cached(std::string_view path) const 
     Parent parent;
     parent.fd = open_below(*on_disk, directory_flags, Blocking::never);
     if (!parent.fd || !stat_directory(parent)) return std::nullopt;
+    parent.path = std::move(*on_disk);
     return parent;
 }
 
