@@ -3,8 +3,8 @@
 
     scripts/test.py [--jobs N] [PART ...]
 
-Parts, in this order: tidy unit asan tsan fuzz interop, or "all"; without any: tidy unit interop, which have been seen to
-pass as a whole on what is there now; the sanitizers' parts are to come back when they have.
+Parts, in this order: tidy unit asan tsan fuzz interop, or "all"; without any: tidy unit interop, which have been seen
+to pass as a whole on what is there now; the sanitizers' parts are to come back when they have.
 Each prints its runner's own closing lines; the last line is "N passed, N failed, N skipped" over all.
 Exit code 1 on any failure.  `./run test` installs what is needed and comes here.
 """
