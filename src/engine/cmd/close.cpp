@@ -4,6 +4,7 @@
 #include "engine/fsa_wait.h"
 #include "engine/request_chain.h"
 #include "engine/server_impl.h"
+#include "fsa/access.h"
 
 namespace smb3d::engine {
 
@@ -11,7 +12,9 @@ Reply close(Call& call, wire::CloseRequest request) {
     const std::shared_ptr<Open> open = call.open.shared();
     // [MS-FSA] 2.1.5.5: a file that goes away with this handle does so when others have closed the
     // handles that they only keep; they are asked before, as for FileDispositionInformation.
-    if (open->fsa && open->fsa->file().is_delete_on_close(*open->fsa)) {
+    // Only an open that was made so can be: most closes take no lock for the question.
+    const bool may_delete = (open->create_options & fsa::option::delete_on_close) != 0;
+    if (open->fsa && may_delete && open->fsa->file().is_delete_on_close(*open->fsa)) {
         Task<NtStatus> breaking = break_handles(call);
         const NtStatus broken = co_await breaking;
         static_cast<void>(broken);  // closed in any case
