@@ -31,6 +31,8 @@
 
 namespace smb3d::vfs_posix {
 
+class OwnChanges;
+
 struct DirKey {
     std::uint64_t device{0};
     std::uint64_t inode{0};
@@ -108,6 +110,10 @@ class DirCache {
     std::uint32_t hash_of_disk_name(std::string_view name_on_disk) const;
     std::size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
 
+    // Who else wants to know of own changes; null: nobody.
+    void set_own(OwnChanges* own) { own_ = own; }
+    OwnChanges* own() const { return own_; }
+
   private:
     struct Directory {
         DirKey key;
@@ -152,6 +158,7 @@ class DirCache {
     Fold fold_;
     bool map_names_;
     std::size_t max_bytes_;
+    OwnChanges* own_{nullptr};
     std::atomic<std::size_t> bytes_{0};
     std::array<Locked<Shard>, shard_count> shards_;
 };

@@ -81,6 +81,7 @@ Result<void> PosixFile::set_stat_blocking(const vfs::OpContext& context,
                                           const vfs::StatChange& change) {
     SMB3D_TRY(share_->wear(context));
     if (share_->options().read_only) return fail(NtStatus::MEDIA_WRITE_PROTECTED);
+    touch();
     // The kernel keeps the change time itself; a client's wish for it is accepted and has no
     // effect.
     if (change.attributes || change.creation_time) SMB3D_TRY(store_attributes(change));

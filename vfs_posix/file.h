@@ -21,6 +21,7 @@ struct FileTraits {
     bool writable{false};
     std::uint32_t access{0};
     bool write_through{false};
+    DirKey key;
 };
 
 class PosixFile final : public vfs::File {
@@ -52,6 +53,8 @@ class PosixFile final : public vfs::File {
   private:
     ssize_t write_inline(const vfs::OpContext&, std::span<const ::iovec> from, off_t offset,
                          int flags);
+    // Before data or attributes change: the event is not for our own watches.
+    void touch() { share_->resolver().own().touch(traits_.key); }
     Result<vfs::FileStat> stat_blocking() const;
     Result<void> set_stat_blocking(const vfs::OpContext&, const vfs::StatChange&);
     Result<void> store_attributes(const vfs::StatChange&);

@@ -230,6 +230,7 @@ void PosixFile::write(const vfs::OpContext& context, std::uint64_t offset,
     if (total == 0) return done(std::size_t{0});
     // Under the writer's identity: reserved blocks and set-user-id bits go by who writes.
     if (Result<void> worn = share_->wear(context); !worn) return done(fail(worn.error()));
+    touch();
     const bool durable = through || traits_.write_through;
     const int flags = (durable ? RWF_DSYNC : 0) | (append ? RWF_APPEND : 0);
     std::size_t moved = 0;

@@ -74,6 +74,7 @@ Result<int> PosixFile::writable_fd(UniqueFd& extra) const {
 }
 
 Result<void> PosixFile::set_size_blocking(std::uint64_t end_of_file) {
+    touch();
     UniqueFd extra;
     const Result<int> file = writable_fd(extra);
     if (!file) return fail(file.error());
@@ -86,6 +87,7 @@ Result<void> PosixFile::set_size_blocking(std::uint64_t end_of_file) {
 // [MS-FSA] 2.1.5.15.1 FileAllocationInformation: below the end of file it truncates; above it only
 // reserves.
 Result<void> PosixFile::allocate_blocking(std::uint64_t allocation_size) {
+    touch();
     UniqueFd extra;
     const Result<int> file = writable_fd(extra);
     if (!file) return fail(file.error());
@@ -128,6 +130,7 @@ Result<std::vector<vfs::Range>> PosixFile::ranges_blocking(vfs::Range within,
 // [MS-FSA] 2.1.5.10.36 FSCTL_SET_ZERO_DATA: never beyond the end of file; a hole if the file is
 // sparse.
 Result<void> PosixFile::zero_blocking(vfs::Range range) {
+    touch();
     struct ::statx st {};
     if (::statx(fd(), "", AT_EMPTY_PATH, stat_mask, &st) != 0) return fail_errno();
     const std::uint64_t size = st.stx_size;

@@ -129,6 +129,7 @@ Result<void> PosixShare::remove_entry(const Named& named) {
         return fail_errno();
     }
     change.removed(named.name);
+    resolver_.own().forget({named.entry_id.volume, named.entry_id.inode});
     if (named.directory) {
         resolver_.cache().forget({named.entry_id.volume, named.entry_id.inode});
     }
@@ -246,6 +247,7 @@ Result<void> PosixShare::replace_entry(Named& from, Parent& to, const std::strin
         }
         old_place.removed(from.name);
         new_place.added(existing);
+        if (target) resolver_.own().forget(key_of(*target));
     }
     if (existing == name) return {};
     const int error = rename_to_free_name(to.fd.get(), existing, to.fd.get(), name);

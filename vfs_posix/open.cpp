@@ -242,6 +242,7 @@ OpenReply PosixShare::make_reply(Opened&& opened, std::string path_on_disk,
     traits.writable = opened.writable && stat.kind != vfs::FileKind::directory;
     traits.access = request.access;
     traits.write_through = request.write_through;
+    traits.key = {stat.id.volume, stat.id.inode};
     reply.file = std::make_shared<PosixFile>(shared_from_this(), std::move(opened.fd), traits,
                                              std::move(path_on_disk));
     return reply;
@@ -314,6 +315,7 @@ Result<vfs::FileStat> PosixShare::dress_created(const Opened& opened, const Open
     }
     struct ::statx st {};
     if (::statx(opened.fd.get(), "", AT_EMPTY_PATH, stat_mask, &st) != 0) return fail_errno();
+    resolver_.own().touch(key_of(st));
     std::optional<DosAttrib> dos;
     if (options_.store_dos_attributes && traits_.user_xattrs) {
         dos = store_created(opened, request, st);

@@ -67,7 +67,9 @@ Resolver::Resolver(UniqueFd root, const PosixOptions& options)
                      (options.symlinks == Symlinks::refuse ? RESOLVE_NO_SYMLINKS : 0)),
       case_sensitive_(options.case_sensitive),
       map_names_(options.map_names),
-      cache_(choose_fold(options), options.map_names, options.name_cache_bytes) {}
+      cache_(choose_fold(options), options.map_names, options.name_cache_bytes) {
+    cache_.set_own(&own_);
+}
 
 UniqueFd Resolver::open_below(const std::string& path, std::uint64_t flags,
                               Blocking blocking) const {
@@ -246,7 +248,10 @@ std::string Resolver::client_path(std::string_view path_on_disk) const {
 }
 
 DirectoryChange::DirectoryChange(DirCache& cache, const Parent& parent)
-    : cache_(cache), parent_(parent), begun_(cache.begin(parent.key, parent.stamp)) {}
+    : cache_(cache),
+      parent_(parent),
+      begun_(cache.begin(parent.key, parent.stamp)),
+      own_begun_(cache.own() != nullptr && cache.own()->begin(parent.key)) {}
 
 void DirectoryChange::note(DirCache::Change change) {
     if (count_ < std::size(changes_)) changes_[count_++] = change;
@@ -261,6 +266,7 @@ DirectoryChange::~DirectoryChange() {
         }
     }
     cache_.end(parent_.key, begun_, after, changes_, count_);
+    if (own_begun_) cache_.own()->end(parent_.key, changes_, count_);
 }
 
 }  // namespace smb3d::vfs_posix

@@ -18,6 +18,7 @@
 
 #include "smb3d/status.h"
 #include "vfs_posix/dir_cache.h"
+#include "vfs_posix/own_changes.h"
 #include "vfs_posix/posix_share.h"
 #include "vfs_posix/sys.h"
 #include "vfs_posix/unique_fd.h"
@@ -52,6 +53,7 @@ class Resolver {
 
     int root() const { return root_.get(); }
     DirCache& cache() { return cache_; }
+    OwnChanges& own() { return own_; }
 
     // `path` on disk; "" is the root.  Follows links as the options say.
     UniqueFd open_below(const std::string& path, std::uint64_t flags, Blocking blocking) const;
@@ -83,6 +85,7 @@ class Resolver {
     bool case_sensitive_;
     bool map_names_;
     DirCache cache_;
+    OwnChanges own_;
 };
 
 // Brackets an own change of a directory for the cache: construct before the change, call one of the
@@ -102,6 +105,7 @@ class DirectoryChange {
     DirCache& cache_;
     const Parent& parent_;
     bool begun_;
+    bool own_begun_;
     DirCache::Change changes_[4];
     std::size_t count_{0};
 };

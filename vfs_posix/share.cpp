@@ -16,6 +16,8 @@
 #include <sys/vfs.h>
 
 #include "vfs_posix/errno_map.h"
+#include "vfs_posix/file.h"
+#include "vfs_posix/host_monitor.h"
 #include "vfs_posix/job.h"
 
 namespace smb3d::vfs_posix {
@@ -253,6 +255,29 @@ Result<vfs::FileStat> PosixShare::stat_fd(int fd, bool path_only, std::string_vi
 void PosixShare::volume_info(const vfs::OpContext& context, vfs::Done<vfs::VolumeInfo> done) {
     if (!traits_.remote) return done(volume_blocking());
     run_blocking(context, done, [this] { return volume_blocking(); });
+}
+
+void PosixShare::watch(const vfs::OpContext& context, const vfs::WatchRequest& request,
+                       vfs::Done<std::shared_ptr<vfs::Watch>> done) {
+    const auto* file = dynamic_cast<const PosixFile*>(request.directory);
+    if (file == nullptr || context.loop == nullptr) return done(fail(NtStatus::NOT_SUPPORTED));
+    if (file->traits().kind != vfs::FileKind::directory) {
+        return done(fail(NtStatus::NOT_A_DIRECTORY));
+    }
+    UniqueFd directory(::fcntl(file->fd(), F_DUPFD_CLOEXEC, 0));
+    if (!directory) return done(fail_errno());
+    std::shared_ptr<HostMonitor> monitor;
+    {
+        const auto held = monitor_.lock();
+        if (!*held) *held = std::make_shared<HostMonitor>(weak_from_this(), *context.loop);
+        monitor = *held;
+    }
+    monitor->add(std::move(directory), request.tree, request.listener, done);
+}
+
+void PosixShare::detach(Loop& loop) {
+    std::shared_ptr<HostMonitor> monitor = *monitor_.lock();
+    if (monitor && &monitor->loop() == &loop) monitor->loop_ends();
 }
 
 Result<vfs::VolumeInfo> PosixShare::volume_blocking() const {

@@ -21,6 +21,7 @@
 
 namespace smb3d::vfs_posix {
 
+class HostMonitor;
 class PosixFile;
 
 // What a probe at the start found out about the file system below the share's root.
@@ -52,6 +53,9 @@ class PosixShare final : public vfs::Share, public std::enable_shared_from_this<
     void link(const vfs::OpContext&, vfs::File&, const vfs::RenameRequest&,
               vfs::Done<void>) override;
     void volume_info(const vfs::OpContext&, vfs::Done<vfs::VolumeInfo>) override;
+    void watch(const vfs::OpContext&, const vfs::WatchRequest&,
+               vfs::Done<std::shared_ptr<vfs::Watch>>) override;
+    void detach(Loop& loop) override;
 
     const PosixOptions& options() const { return options_; }
     const FileSystemTraits& traits() const { return traits_; }
@@ -135,6 +139,8 @@ class PosixShare final : public vfs::Share, public std::enable_shared_from_this<
     AttribCache attribs_;
     Pace pace_;
     std::atomic<bool> nowait_writes_{true};
+    std::atomic<bool> writes_inline_{true};
+    Locked<std::shared_ptr<HostMonitor>> monitor_;  // once something is watched
 };
 
 // Attributes that are kept in the xattr, of those in [MS-FSCC] 2.6.

@@ -237,6 +237,47 @@ struct CopyRequest {
     bool clone{false};  // the two share the storage, or it fails; never a copy of the data
 };
 
+// What somebody else than this server has done below the share's root: a local program, NFS.
+struct HostChange {
+    enum class Kind : std::uint8_t {
+        added,       // the name `path` has appeared
+        removed,     // ... has gone
+        renamed,     // `from` is called `path` now
+        modified,    // the data of `path`
+        attributes,  // its times, mode, owner or extended attributes
+        lost,        // whatever is in the directory `path`, and below if `tree`, may have changed
+        gone,        // the watched directory `path` itself was removed
+    };
+    Kind kind{Kind::modified};
+    std::string path;  // of now, as OpenReply::path has it
+    std::string from;
+    bool directory{false};  // what has the name is one
+    bool tree{false};
+};
+
+// Hears of changes.  Thread: any, one call at a time for the Watches that have it; must not block
+// and must not call the Share.
+class WatchListener {
+  public:
+    virtual ~WatchListener() = default;
+    virtual void changed(std::span<const HostChange> changes) = 0;
+};
+
+// As long as it is not stopped, its listener hears.
+class Watch {
+  public:
+    virtual ~Watch() = default;
+    // Returns at once; a call to the listener may be under way then, or still come.
+    virtual void stop() = 0;
+};
+
+struct WatchRequest {
+    File* directory{nullptr};  // open for whatever; may be closed once the Watch is there
+    bool tree{false};          // also everything below it, as far as the back end's limits go
+    // A change that is covered by several Watches with one listener is told once.
+    std::shared_ptr<WatchListener> listener;
+};
+
 struct Capabilities {
     bool case_insensitive{true};
     bool sparse_files{true};
@@ -330,6 +371,12 @@ class Share {
     // A further name for an open file.
     virtual void link(const OpContext&, File&, const RenameRequest&, Done<void>);
     virtual void volume_info(const OpContext&, Done<VolumeInfo>);
+
+    // -- since 1.1
+    // Watches a directory for changes that are not made through this Share; those the engine
+    // reports itself.  They are told within 100 ms, in their order.  What was changed before `done`
+    // may be missing.  NOT_SUPPORTED: nothing is told.
+    virtual void watch(const OpContext&, const WatchRequest&, Done<std::shared_ptr<Watch>>);
 };
 
 // ---- defaults: "a back end without it"
@@ -406,6 +453,10 @@ inline void Share::link(const OpContext&, File&, const RenameRequest&, Done<void
     done(fail(NtStatus::NOT_SUPPORTED));
 }
 inline void Share::volume_info(const OpContext&, Done<VolumeInfo> done) {
+    done(fail(NtStatus::NOT_SUPPORTED));
+}
+
+inline void Share::watch(const OpContext&, const WatchRequest&, Done<std::shared_ptr<Watch>> done) {
     done(fail(NtStatus::NOT_SUPPORTED));
 }
 

@@ -22,6 +22,7 @@ enum class IoMethod : std::uint8_t { automatic, uring, epoll };
 enum class LogTarget : std::uint8_t { automatic, standard_error, journal };
 enum class Signing : std::uint8_t { offered, required };
 enum class Symlinks : std::uint8_t { inside, never };
+enum class HostChanges : std::uint8_t { watch, none };
 
 struct ShareConfig {
     std::string name;
@@ -47,6 +48,7 @@ struct ShareConfig {
     std::uint32_t file_mode{};
     std::uint32_t directory_mode{};
     bool hide_dot_files{};
+    HostChanges host_changes{};
     std::string force_user;  // empty: files are accessed as the user who is logged on
     std::string plugin;      // empty: the built-in POSIX back end
     std::map<std::string, std::string> options;  // for the plug-in

@@ -53,6 +53,8 @@ constexpr Named<LogTarget> targets[] = {{"auto", LogTarget::automatic},
                                         {"journal", LogTarget::journal}};
 constexpr Named<Symlinks> symlink_rules[] = {{"inside", Symlinks::inside},
                                              {"never", Symlinks::never}};
+constexpr Named<HostChanges> host_change_rules[] = {{"watch", HostChanges::watch},
+                                                    {"none", HostChanges::none}};
 constexpr Named<log::Level> levels[] = {{"trace", log::Level::trace}, {"debug", log::Level::debug},
                                         {"info", log::Level::info},   {"warn", log::Level::warn},
                                         {"error", log::Level::error}, {"off", log::Level::off}};
@@ -73,6 +75,7 @@ constexpr auto method_names = names_of(methods);
 constexpr auto provider_names = names_of(providers);
 constexpr auto target_names = names_of(targets);
 constexpr auto symlink_names = names_of(symlink_rules);
+constexpr auto host_change_names = names_of(host_change_rules);
 constexpr auto level_names = names_of(levels);
 
 // -- storing: the value has been checked against the row, so that a lookup always finds its name
@@ -102,6 +105,7 @@ void assign(IoMethod& to, const Value& v) { pick(to, methods, v.text); }
 void assign(crypto::Preference& to, const Value& v) { pick(to, providers, v.text); }
 void assign(LogTarget& to, const Value& v) { pick(to, targets, v.text); }
 void assign(Symlinks& to, const Value& v) { pick(to, symlink_rules, v.text); }
+void assign(HostChanges& to, const Value& v) { pick(to, host_change_rules, v.text); }
 void assign(log::Level& to, const Value& v) { pick(to, levels, v.text); }
 
 void put_exclude(const Slot& slot, const Value& value) {
@@ -244,12 +248,6 @@ constexpr Row table[] = {
      "\"uring\": io_uring; \"epoll\": epoll and worker threads; \"auto\": io_uring where the "
      "kernel "
      "allows it, else epoll."},
-    {"crypto.provider", Type::choice, R"("auto")", 0, 0, provider_names, restart, optional,
-     put<&Config::crypto_provider>,
-     "Who signs and encrypts: \"openssl\"; \"builtin\": smb3d's own use of the processor's "
-     "instructions (x86-64 with VAES); \"ipsec-mb\": libipsec-mb, if smb3d was built with it; "
-     "\"auto\": "
-     "measured at start, each algorithm from the fastest.  smb3dctl status shows the choice."},
     {"server.max_memory", Type::size, R"("1GiB")", 16 * mib, 1024 * gib, none, restart, optional,
      put<&Config::max_memory>,
      "Ceiling of the memory for message and file data under way, all connections together."},
@@ -268,6 +266,13 @@ constexpr Row table[] = {
      "Server-side copy: the most that one request may copy.  Clients that ask for more are told "
      "the "
      "three limits."},
+
+    {"crypto.provider", Type::choice, R"("auto")", 0, 0, provider_names, restart, optional,
+     put<&Config::crypto_provider>,
+     "Who signs and encrypts: \"openssl\"; \"builtin\": smb3d's own use of the processor's "
+     "instructions (x86-64 with VAES); \"ipsec-mb\": libipsec-mb, if smb3d was built with it; "
+     "\"auto\": "
+     "measured at start, each algorithm from the fastest.  smb3dctl status shows the choice."},
 
     {"interface.exclude", Type::text_list, R"(["docker*", "virbr*", "veth*"])", 0, 256, none, live,
      optional, put_exclude,
@@ -362,6 +367,12 @@ constexpr Row table[] = {
      put<&ShareConfig::directory_mode>, "Permission bits of directories that clients create."},
     {"share.*.hide_dot_files", Type::boolean, "true", 0, 0, none, live, optional,
      put<&ShareConfig::hide_dot_files>, "Show files whose name begins with a dot as hidden."},
+    {"share.*.host_changes", Type::choice, R"("watch")", 0, 0, host_change_names, live, optional,
+     put<&ShareConfig::host_changes>,
+     "\"watch\": clients that watch a directory also learn what local programs and NFS change in "
+     "it (inotify).  \"none\": only what clients of this server change; for shares that nobody "
+     "else "
+     "writes to."},
     {"share.*.force_user", Type::text, R"("")", 0, 255, none, live, optional,
      put<&ShareConfig::force_user>,
      "The system account as which files are accessed, whoever is logged on.  Empty: the user's "

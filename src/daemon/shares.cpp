@@ -25,6 +25,7 @@ std::shared_ptr<const engine::SharePolicy> make_policy(const ShareConfig& share,
     policy->allow_guest = share.guest;
     policy->allow_anonymous = share.anonymous;
     policy->access_based_enumeration = share.access_based_enumeration;
+    policy->watch_host = share.host_changes == HostChanges::watch;
     policy->caching = share.caching;
     policy->oplocks = share.oplocks;
     policy->level2_only = share.level2_oplocks_only;
@@ -55,7 +56,8 @@ bool same_policy(const ShareConfig& a, const ShareConfig& b) {
            a.access_based_enumeration == b.access_based_enumeration && a.caching == b.caching &&
            a.oplocks == b.oplocks && a.level2_oplocks_only == b.level2_oplocks_only &&
            a.directory_leases == b.directory_leases &&
-           a.continuous_availability == b.continuous_availability && a.max_connections == b.max_connections;
+           a.continuous_availability == b.continuous_availability &&
+           a.host_changes == b.host_changes && a.max_connections == b.max_connections;
 }
 
 void Shares::set_pipe_backend(std::shared_ptr<vfs::Share> backend) {

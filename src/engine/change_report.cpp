@@ -50,6 +50,27 @@ void report_rename(ServerImpl& server, const Open& open, std::string_view from, 
     if (open.is_directory()) server.notifier.directory_renamed(share, from, to);
 }
 
+void report_host_rename(ServerImpl& server, fsa::ShareId share, std::string_view from,
+                        std::string_view to, bool directory) {
+    if (!changes_wanted(server, share)) return;
+    server.files.entries_changed(share, from, {});
+    server.files.entries_changed(share, to, {});
+    server.notifier.report(share, fsa::rename_changes(from, to, directory, false));
+    if (directory) server.notifier.directory_renamed(share, from, to);
+}
+
+void report_lost(ServerImpl& server, fsa::ShareId share, std::string_view directory, bool tree) {
+    if (!changes_wanted(server, share)) return;
+    server.files.tree_changed(share, directory);
+    server.notifier.report_lost(share, directory, tree);
+}
+
+void report_gone(ServerImpl& server, fsa::ShareId share, std::string_view directory) {
+    if (!changes_wanted(server, share)) return;
+    server.files.tree_changed(share, directory);
+    server.notifier.set_delete_pending(share, directory, true);
+}
+
 void report_disposition(ServerImpl& server, const Open& open) {
     const fsa::ShareId share = share_id(*open.tree);
     if (!open.is_directory() || !changes_wanted(server, share)) return;

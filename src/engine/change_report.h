@@ -21,7 +21,7 @@ class ServerImpl;
 // Who made a change: [MS-SMB2] 3.3.4.7 spares the directory lease whose key is the parent lease key
 // of the open that changed something.
 struct ChangeOrigin {
-    std::uint64_t open{0};  // Open::persistent_id; 0: somebody on the host
+    std::uint64_t open{0};        // Open::persistent_id; 0: somebody on the host
     fsa::OplockKey parent_lease;  // empty: none
 };
 ChangeOrigin origin_of(const Open& open);
@@ -43,12 +43,19 @@ void report_change(ServerImpl& server, const Open& open, fsa::ChangeAction actio
 // `replaced`: another file had the new name.
 void report_rename(ServerImpl& server, const Open& open, std::string_view from, std::string_view to,
                    bool replaced);
+// The same by somebody on the host.
+void report_host_rename(ServerImpl& server, fsa::ShareId share, std::string_view from,
+                        std::string_view to, bool directory);
+// Anything in the directory, or below it if `tree`, may have changed on the host.
+void report_lost(ServerImpl& server, fsa::ShareId share, std::string_view directory, bool tree);
+// A directory was removed on the host.
+void report_gone(ServerImpl& server, fsa::ShareId share, std::string_view directory);
 // A directory's deletion has become pending, or has been taken back: as the file says.
 void report_disposition(ServerImpl& server, const Open& open);
 
 // A WRITE: reported at once, but not more than once a second for an open; what is held back then is
-// reported by FLUSH and CLOSE.  Directory leases are broken at the CLOSE only: what a listing says of
-// the file is old until then, as on Windows (smb2.dirlease.v2_request).
+// reported by FLUSH and CLOSE.  Directory leases are broken at the CLOSE only: what a listing says
+// of the file is old until then, as on Windows (smb2.dirlease.v2_request).
 void report_write(ServerImpl& server, Open& open, const Loop& loop);
 // To be reported with the next FLUSH or CLOSE.
 void report_later(Open& open, std::uint32_t filter);

@@ -84,6 +84,8 @@ struct SharePolicy {
     bool allow_guest{false};
     bool allow_anonymous{false};
     bool access_based_enumeration{false};
+    // changes that somebody else makes to the files are looked for
+    bool watch_host{true};
     OfflineCaching caching{OfflineCaching::manual};
     // Empty: every account.  Else account names, or "@group"; `group_ids` has the gid of every
     //   "@group" in the three lists.

@@ -14,7 +14,8 @@ namespace smb3d::engine {
 
 namespace {
 constexpr auto component = log::Component::engine;
-}
+constexpr std::size_t max_departed = 8;
+}  // namespace
 
 Connection::Connection(ServerImpl& server, LoopState& local, std::uint64_t id,
                        std::unique_ptr<transport::Link> link)
@@ -148,10 +149,24 @@ SessionChannel& Connection::add_channel(std::shared_ptr<Session> session) {
 }
 
 void Connection::drop_channel(std::uint64_t session_id) {
-    channels_.erase(session_id);
+    const auto channel = channels_.find(session_id);
+    if (channel == channels_.end()) return;
+    if (channel->second.signer) {
+        if (departed_.size() == max_departed) departed_.erase(departed_.begin());
+        departed_.push_back({session_id, std::move(channel->second.signer)});
+    }
+    channels_.erase(channel);
     // Without a session the connection is a stranger's again.
     const bool any = channels_.size() > unfinished_logons();
     if (!any && !closing_ && !finishing_) arm_authentication_deadline();
+}
+
+std::shared_ptr<const crypto::Signer> Connection::signer_of(std::uint64_t session_id) const {
+    const auto channel = channels_.find(session_id);
+    if (channel != channels_.end()) return channel->second.signer;
+    const auto gone = std::find_if(departed_.rbegin(), departed_.rend(),
+                                   [&](const auto& d) { return d.session_id == session_id; });
+    return gone != departed_.rend() ? gone->signer : nullptr;
 }
 
 std::size_t Connection::unfinished_logons() const {

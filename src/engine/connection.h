@@ -96,6 +96,8 @@ class Connection final : public transport::LinkEvents {
     SessionChannel* find_channel(std::uint64_t session_id);
     SessionChannel& add_channel(std::shared_ptr<Session> session);
     void drop_channel(std::uint64_t session_id);
+    // The key of a session of this connection, also of one that ended not long ago; null: none.
+    std::shared_ptr<const crypto::Signer> signer_of(std::uint64_t session_id) const;
     std::size_t channel_count() const { return channels_.size(); }
     std::size_t unfinished_logons() const;
     // True if one of the sessions is that of a user with a password.
@@ -145,6 +147,13 @@ class Connection final : public transport::LinkEvents {
     std::size_t chains_under_way_{0};
     RequestChain* chains_{nullptr};  // intrusive list
     std::unordered_map<std::uint64_t, SessionChannel> channels_;
+    // Of channels that are gone, the latest last: a client that signs believes only a signed answer
+    // that its session has been deleted.
+    struct Departed {
+        std::uint64_t session_id;
+        std::shared_ptr<const crypto::Signer> signer;
+    };
+    std::vector<Departed> departed_;
     std::unordered_map<std::uint64_t, Call*> async_;
     struct OwnedTimer : Timer {
         Connection* owner{nullptr};

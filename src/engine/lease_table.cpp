@@ -38,7 +38,8 @@ void ClientHolder::cache_broken(const fsa::BreakNotice& notice) {
     // Before somebody else relies on it, what is left must be what a server that starts again
     // believes.
     server_.durable.write_later(opens);
-    auto sent = [&server = server_, opens = std::move(opens), file, grant = notice.grant, number = notice.number](std::uint64_t connection_id) {
+    auto sent = [&server = server_, opens = std::move(opens), file, grant = notice.grant,
+                 number = notice.number](std::uint64_t connection_id) {
         if (connection_id != 0) return;
         // An owner who is away loses a durable handle, but has time to answer for a better one.
         if (server.durable.owner_is_away(opens)) return;

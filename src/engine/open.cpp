@@ -90,6 +90,7 @@ Task<Result<void>> release_open(ServerImpl& server, std::shared_ptr<Open> open, 
         if (open->is_directory() && changes_wanted(server, share_id(*open->tree))) {
             server.notifier.close(share_id(*open->tree), open->persistent_id);
         }
+        HostWatches::stop(*open);
         const fsa::CloseDecision decision = server.files.close(*open->fsa);
         // A FILE_DELETE_ON_CLOSE open that is not the last.
         report_disposition(server, *open);

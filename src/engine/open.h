@@ -84,6 +84,9 @@ struct Open {
     Guarded<int, Rank::open> record_turn{0};
     bool is_persistent() const { return persistent.load(std::memory_order_relaxed); }
 
+    // A directory that is watched for changes on the host: host_watch.h.
+    std::atomic<bool> host_watch_asked{false};
+    Guarded<std::shared_ptr<vfs::Watch>, Rank::leaf> host_watch;
     // Requests that wait for something else than I/O (a lock, a pipe's data): cancelled when the
     // open is closed.
     Guarded<std::vector<vfs::Cancellation*>, Rank::open> waiters;

@@ -94,6 +94,7 @@ Verification verify_session(Call& call, const CommandRow& row) {
         call.session.reset();
         call.signer.reset();
         if (!wanted) return {};
+        sign_refusal(call, id);
         related.session_failure = NtStatus::INVALID_PARAMETER;
         return Verification::refuse(NtStatus::USER_SESSION_DELETED);
     }

@@ -19,6 +19,7 @@
 #include "engine/durable_keeper.h"
 #include "engine/lease_table.h"
 #include "engine/outbox.h"
+#include "engine/host_watch.h"
 #include "engine/server.h"
 #include "engine/session.h"
 #include "fsa/change_notify.h"
@@ -81,6 +82,7 @@ class ServerImpl final : public Server {
     BreakTimers break_timers;
     fsa::ChangeNotifier notifier;
     DurableKeeper durable;
+    HostWatches host_watches{*this};
 
     LoopState& local(const Loop& loop) { return *locals_[loop.index()]; }
     // The message runs on the connection's loop, with null if the connection is gone: a normal

@@ -27,14 +27,16 @@ Seen look_at(Session& session) {
     return {locked->state, locked->channels.size()};
 }
 
+// Session.SigningKey; null while it is being made, and of guests.
+std::shared_ptr<const crypto::Signer> key_of(const Session& session, const Seen& seen) {
+    return seen.state == SessionState::in_progress ? nullptr : session.keys.signer;
+}
+
 // [MS-SMB2] 3.3.5.2.4: a request for binding is signed with Session.SigningKey.  True if it is:
 // then the response is, too.
-bool prove(Call& call, const Session& session, const Seen& seen) {
-    if (!call.signed_request || call.encrypted || seen.state == SessionState::in_progress) {
-        return false;
-    }
-    const std::shared_ptr<const crypto::Signer>& signer = session.keys.signer;
-    if (!signer || !signer->verify(call.message, {call.header.message_id, false, false})) {
+bool prove(Call& call, const std::shared_ptr<const crypto::Signer>& signer) {
+    if (!call.signed_request || call.encrypted || !signer ||
+        !signer->verify(call.message, {call.header.message_id, false, false})) {
         return false;
     }
     call.signer = signer;
@@ -83,8 +85,12 @@ bool same_account(const Caller& a, const Caller& b) {
 
 void sign_refusal(Call& call, std::uint64_t session_id) {
     if (!call.signed_request) return;
+    if (const auto own = call.connection.signer_of(session_id)) {
+        prove(call, own);
+        return;
+    }
     const std::shared_ptr<Session> session = call.server().session_table.find(session_id);
-    if (session) prove(call, *session, look_at(*session));
+    if (session) prove(call, key_of(*session, look_at(*session)));
 }
 
 Result<SessionChannel*> channel_of_other_connection(Call& call, bool binding) {
@@ -94,9 +100,10 @@ Result<SessionChannel*> channel_of_other_connection(Call& call, bool binding) {
         channel != nullptr ? channel->session
                            : call.server().session_table.find(call.header.session_id);
     const Seen seen = session ? look_at(*session) : Seen{};
-    const bool proven = session && prove(call, *session, seen);
+    const bool proven = session && prove(call, key_of(*session, seen));
     // 3.3.5.5 step 5: the connection cannot have further channels; step 6: without the flag, only
     // the connection's own sessions count.
+    if (!session) sign_refusal(call, call.header.session_id);
     const bool capable = connection.negotiated.multichannel();
     if (!binding || (!session && capable)) return fail(NtStatus::USER_SESSION_DELETED);
     if (!session) return fail(NtStatus::REQUEST_NOT_ACCEPTED);

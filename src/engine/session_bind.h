@@ -19,8 +19,9 @@ namespace smb3d::engine {
 // know the session's key is signed with it, refusals included.
 Result<SessionChannel*> channel_of_other_connection(Call& call, bool binding);
 
-// A request that names a session which is not one of its connection's is refused; if it is signed
-// with that session's key, the refusal will be, too: clients that sign believe no other.
+// A request that names a session which is not one of its connection's, or has ended, is refused; if
+// it is signed with that session's key, the refusal will be, too: clients that sign believe no
+// other.
 void sign_refusal(Call& call, std::uint64_t session_id);
 
 // The authentication has succeeded: the channel gets its key and its place in the session.

@@ -342,7 +342,7 @@ Reply TestClient::tree_disconnect() { return call(wire::TreeDisconnectRequest{})
 Reply TestClient::logoff() { return call(wire::LogoffRequest{}); }
 Reply TestClient::echo() { return call(wire::EchoRequest{}); }
 
-Reply TestClient::create(std::string_view name, const CreateOptions& options) {
+std::uint64_t TestClient::send_create(std::string_view name, const CreateOptions& options) {
     const Message wide = utf16(name);
     wire::CreateRequest request;
     request.desired_access = options.access;
@@ -354,7 +354,11 @@ Reply TestClient::create(std::string_view name, const CreateOptions& options) {
     request.create_contexts = options.contexts;
     Request raw = make(request);
     if (options.replay) raw.header.flags |= wire::header_flags::replay_operation;
-    return wait(send(std::move(raw)));
+    return send(std::move(raw));
+}
+
+Reply TestClient::create(std::string_view name, const CreateOptions& options) {
+    return wait(send_create(name, options));
 }
 
 Reply TestClient::close(wire::FileId file) {

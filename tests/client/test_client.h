@@ -96,6 +96,7 @@ class TestClient {
     Reply logoff();
     Reply echo();
     Reply create(std::string_view name, const CreateOptions& options = {});
+    std::uint64_t send_create(std::string_view name, const CreateOptions& options = {});
     Reply close(wire::FileId file);
     Reply read(wire::FileId file, std::uint64_t offset, std::uint32_t length);
     Reply write(wire::FileId file, std::uint64_t offset, Bytes data);

@@ -239,7 +239,8 @@ def main():
     parser.add_argument("--handles", type=int, default=4, help="of each client")
     parser.add_argument("--keep", action="store_true")
     arguments = parser.parse_args()
-    print(f"crash test: seed {arguments.seed}, {arguments.clients} clients, {arguments.handles} handles each", flush=True)
+    print(f"crash test: seed {arguments.seed}, {arguments.clients} clients, {arguments.handles} handles each",
+          flush=True)
     source = random.Random(arguments.seed)
     server = Server(arguments.build, arguments.io)
     server.write_config(server.text + f'[share.ca]\npath = "{server.dir}/share"\ncontinuous_availability = true\n')

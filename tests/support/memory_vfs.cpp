@@ -414,6 +414,38 @@ Result<void> MemoryShare::do_link(MemoryFile& file, const vfs::RenameRequest& re
     return {};
 }
 
+class MemoryShare::MemoryWatch final : public vfs::Watch {
+  public:
+    explicit MemoryWatch(std::shared_ptr<MemoryShare> share) : share_(std::move(share)) {}
+    void stop() override {
+        std::erase_if(*share_->watches_.lock(),
+                      [this](const auto& known) { return known.first == this; });
+    }
+
+  private:
+    std::shared_ptr<MemoryShare> share_;
+};
+
+void MemoryShare::watch(const vfs::OpContext&, const vfs::WatchRequest& request,
+                        vfs::Done<std::shared_ptr<vfs::Watch>> done) {
+    if (!watches_supported_) return done(fail(NtStatus::NOT_SUPPORTED));
+    auto watch = std::make_shared<MemoryWatch>(shared_from_this());
+    watches_.lock()->emplace_back(watch.get(), request.listener);
+    done(std::move(watch));
+}
+
+void MemoryShare::announce(const vfs::HostChange& change) {
+    std::vector<std::shared_ptr<vfs::WatchListener>> listeners;
+    for (const auto& [watch, listener] : *watches_.lock()) {
+        if (std::find(listeners.begin(), listeners.end(), listener) == listeners.end()) {
+            listeners.push_back(listener);
+        }
+    }
+    for (const auto& listener : listeners) listener->changed(std::span(&change, 1));
+}
+
+std::size_t MemoryShare::watch_count() { return watches_.lock()->size(); }
+
 void MemoryShare::volume_info(const vfs::OpContext& context, vfs::Done<vfs::VolumeInfo> done) {
     dispatch(VfsOp::volume_info, context, done, [this](const Plan&) -> Result<vfs::VolumeInfo> {
         auto tree = tree_->lock();

@@ -94,7 +94,15 @@ class MemoryShare final : public vfs::Share, public std::enable_shared_from_this
               vfs::Done<void>) override;
     void volume_info(const vfs::OpContext&, vfs::Done<vfs::VolumeInfo>) override;
 
+    void watch(const vfs::OpContext&, const vfs::WatchRequest&,
+               vfs::Done<std::shared_ptr<vfs::Watch>>) override;
+
     void set_hostility(Hostility hostility);
+    // Tells every watch once of a change "on the host", wherever it is; nothing changes.  Watches
+    // are refused as not supported unless this was asked for first.
+    void support_watches() { watches_supported_ = true; }
+    void announce(const vfs::HostChange& change);
+    std::size_t watch_count();
     // Lets every stuck operation go on as a delayed one.
     void release_stuck();
     MemoryCounters counters() const;
@@ -140,6 +148,11 @@ class MemoryShare final : public vfs::Share, public std::enable_shared_from_this
     std::atomic<std::uint64_t> started_{0};
     std::atomic<std::uint64_t> finished_{0};
     std::atomic<std::uint64_t> open_files_{0};
+    class MemoryWatch;
+    std::atomic<bool> watches_supported_{false};
+    Guarded<std::vector<std::pair<const vfs::Watch*, std::shared_ptr<vfs::WatchListener>>>,
+            Rank::leaf>
+        watches_;
 };
 
 }  // namespace smb3d::test

@@ -40,12 +40,14 @@ void VfsConformance::TearDown() {
     operations_.reset();
 }
 
-INSTANTIATE_TEST_SUITE_P(Backends, VfsConformance,
-                         ::testing::Values(Backend{"posix_epoll", "epoll", posix},
-                                           Backend{"posix_uring", "io_uring", posix},
-                                           Backend{"memory_inline", "epoll", memory_inline},
-                                           Backend{"memory_delayed", "epoll", memory_delayed},
-                                           Backend{"memory_threads", "epoll", memory_threads}),
-                         [](const auto& backend) { return std::string(backend.param.name); });
+std::vector<Backend> all_backends() {
+    return {{"posix_epoll", "epoll", posix},
+            {"posix_uring", "io_uring", posix},
+            {"memory_inline", "epoll", memory_inline},
+            {"memory_delayed", "epoll", memory_delayed},
+            {"memory_threads", "epoll", memory_threads}};
+}
+
+INSTANTIATE_TEST_SUITE_P(Backends, VfsConformance, backend_values(), backend_name);
 
 }  // namespace smb3d::test

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -15,6 +16,13 @@ struct Backend {
     const char* loop;                                                // "epoll", "io_uring"
     std::shared_ptr<vfs::Share> (*make)(const std::string& folder);  // an empty folder for its use
 };
+
+std::vector<Backend> all_backends();
+// For INSTANTIATE_TEST_SUITE_P of a suite of its own.
+inline auto backend_values() { return ::testing::ValuesIn(all_backends()); }
+inline std::string backend_name(const ::testing::TestParamInfo<Backend>& backend) {
+    return backend.param.name;
+}
 
 class VfsConformance : public ::testing::TestWithParam<Backend> {
   protected:

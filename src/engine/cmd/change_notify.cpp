@@ -93,6 +93,10 @@ Reply change_notify(Call& call, wire::ChangeNotifyRequest request) {
     args.tree = (request.flags & wire::watch_tree) != 0;
     args.filter = request.completion_filter;
     args.case_sensitive = !call.tree->capabilities.case_insensitive;
+    // Before anything is answered, so that a client that saw the interim response misses nothing.
+    Task<bool> starting =
+        call.server().host_watches.start(call.open.shared(), call.op(Lane::metadata), args.tree);
+    co_await starting;
     NotifyWait wait(call.loop());
     Task<NtStatus> waiting = wait_for_change(call, args, request.output_buffer_length, wait);
     const NtStatus status = co_await waiting;

@@ -551,6 +551,12 @@ Reply create(Call& call, wire::CreateRequest request) {
         static_cast<void>(closed);
         co_return fail(status);
     }
+    if (state.lease && open->is_directory()) {
+        // Before the grant: what the host changes from here on breaks the lease.
+        Task<bool> watching =
+            call.server().host_watches.start(open, call.op(Lane::metadata), false);
+        co_await watching;
+    }
     grant_cache(state, *open);
     grant_durable(state, open);
     co_return answer(state, *open);

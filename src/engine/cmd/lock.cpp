@@ -88,7 +88,12 @@ Task<NtStatus> lock_and_wait(Call& call, const fsa::LockElement& element) {
 // 3.3.5.14: whose clients number their lock requests, so that a repeated one is recognised.
 // Deviation: Windows does so for resilient and persistent opens only (note 314 of the
 // specification); we do what is specified, as smbtorture smb2.lock.replay_smb3_specification asks.
-bool numbers_locks(const Call& call) { return call.connection.negotiated.multichannel(); }
+bool numbers_locks(const Call& call) {
+    if (call.connection.negotiated.multichannel()) return true;
+    if (call.dialect() < Dialect::smb210) return false;  // it has no such field
+    const auto durability = call.open->durability.lock();
+    return durability->durable || durability->resilient || durability->persistent;
+}
 
 Task<NtStatus> carry_out(Call& call, const wire::LockRequest& request) {
     if (is_unlock(request.locks.front())) {

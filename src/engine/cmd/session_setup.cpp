@@ -60,6 +60,7 @@ Result<SessionChannel*> channel_for(Call& call, const wire::SessionSetupRequest&
     SessionChannel* channel = connection.find_channel(call.header.session_id);
     if (channel == nullptr || channel->binding) return channel_of_other_connection(call, binding);
     if (channel->session->state.lock()->state == SessionState::ended) {
+        sign_refusal(call, call.header.session_id);
         return fail(NtStatus::USER_SESSION_DELETED);
     }
     // 3.3.5.5 step 4: it is one of this connection's sessions already.

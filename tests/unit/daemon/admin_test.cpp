@@ -64,6 +64,8 @@ class FakeServer final : public engine::Server {
     bool end_session(std::uint64_t id) override { return id == 0xFFFFFFFF00000001ULL; }
     bool close_open(std::uint64_t id) override { return id == 7; }
     bool break_lease(std::uint64_t id) override { return id == 7; }
+    void use_store(std::shared_ptr<durable::Store>) override {}
+    engine::RestoreReport restore() override { return {}; }
     std::size_t end_user(const std::string& user) override { return user == "anna" ? 2 : 0; }
     void stop(std::chrono::milliseconds) override {}
 };

@@ -352,7 +352,7 @@ TEST_F(Durable, AResilientHandleNeedsNoOplock_3_3_5_15_9) {
 
 TEST_F(Durable, AReplayedCreateHasTheSameOpen_3_3_5_9_10) {
     auto one = client();
-    CreateOptions options = leased(Contexts().dh2q(9).lease(9));
+    const CreateOptions options = batch(Contexts().dh2q(9));
     const Reply opened = one->create("file", options);
     ASSERT_TRUE(opened.ok());
     EXPECT_EQ(one->create("file", options).status(), NtStatus::DUPLICATE_OBJECTID);
@@ -364,11 +364,14 @@ TEST_F(Durable, AReplayedCreateHasTheSameOpen_3_3_5_9_10) {
     EXPECT_EQ(again.body<wire::CreateResponse>().create_action, wire::CreateAction::created);
     EXPECT_TRUE(is_durable_v2(again));
     EXPECT_EQ(server_.engine().opens().size(), 1U);
-    // Once the handle is used, a CREATE with its GUID is a CREATE.
+    // Once the handle is used, a CREATE with its GUID is a CREATE: it waits for the batch oplock.
     ASSERT_TRUE(one->flush(id_of(opened)).ok());
-    const Reply fresh = one->create("file", replay);
-    ASSERT_TRUE(fresh.ok());
-    EXPECT_NE(id_of(fresh).persistent_id, id_of(opened).persistent_id);
+    const std::uint64_t waiting = one->send_create("file", replay);
+    EXPECT_EQ(one->wait_interim(waiting).status(), NtStatus::PENDING);
+    ASSERT_TRUE(one->close(id_of(opened)).ok());
+    const Reply anew = one->wait(waiting);
+    ASSERT_TRUE(anew.ok());
+    EXPECT_NE(id_of(anew), id_of(opened));
 }
 
 TEST_F(Durable, AnotherInstanceOfTheApplicationTakesOver_3_3_5_9_13) {

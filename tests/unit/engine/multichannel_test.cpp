@@ -28,7 +28,8 @@ engine::SessionInfo only_session(TestServer& server) {
     return sessions.size() == 1 ? sessions.front() : engine::SessionInfo{};
 }
 
-class BindingEveryDialect : public ::testing::TestWithParam<std::tuple<std::uint16_t, bool, bool>> {};
+class BindingEveryDialect : public ::testing::TestWithParam<std::tuple<std::uint16_t, bool, bool>> {
+};
 
 TEST_P(BindingEveryDialect, ASecondChannelSharesTheSession_3_3_5_5) {
     const auto [dialect, encrypted, on_worker] = GetParam();
@@ -258,7 +259,9 @@ TEST(Channels, EachMayReauthenticateAndAFailureEndsTheSession_3_3_5_5_3) {
     EXPECT_TRUE(b.first.session_setup("alice", b.first.session_id).ok());
     EXPECT_TRUE(b.second.create("after").ok());
     EXPECT_EQ(b.second.session_setup("bad", b.second.session_id).status(), NtStatus::LOGON_FAILURE);
-    EXPECT_EQ(b.second.create("gone").status(), NtStatus::USER_SESSION_DELETED);
+    const Reply gone = b.second.create("gone");
+    EXPECT_EQ(gone.status(), NtStatus::USER_SESSION_DELETED);
+    EXPECT_TRUE(gone.was_signed) << "a client that signs believes no other answer";
     EXPECT_TRUE(TestServer::eventually(
         [&] { return b.first.create("gone").status() == NtStatus::USER_SESSION_DELETED; }));
     EXPECT_TRUE(b.server.engine().sessions().empty());

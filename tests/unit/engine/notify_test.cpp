@@ -310,6 +310,41 @@ TEST_F(Notify, TooManyThatWaitAreRefused) {
     }
 }
 
+// What the host does is reported like what clients do.
+TEST_F(Notify, HostChangesAreChanges) {
+    using Kind = vfs::HostChange::Kind;
+    server_.share().support_watches();
+    watch(names | filter::size | filter::attributes, true);
+    EXPECT_EQ(server_.share().watch_count(), 1U);
+    const auto tell = [this](Kind kind, std::string path, std::string from = {}) {
+        vfs::HostChange change;
+        change.kind = kind;
+        change.path = std::move(path);
+        change.from = std::move(from);
+        server_.share().announce(change);
+    };
+    tell(Kind::added, "dir/local");
+    tell(Kind::modified, "dir/local");
+    tell(Kind::renamed, "dir/sub/renamed", "dir/local");
+    tell(Kind::removed, "dir/sub/renamed");
+    tell(Kind::attributes, "dir/b");
+    tell(Kind::added, "beside/it");
+    EXPECT_EQ(collect(), (Events{{added, "local"},
+                                 {modified, "local"},
+                                 {removed, "local"},
+                                 {added, "sub\\renamed"},
+                                 {removed, "sub\\renamed"},
+                                 {modified, "b"}}));
+    tell(Kind::lost, "");
+    tell(Kind::lost, "dir");
+    EXPECT_EQ(watcher_.call(request(directory_, names)).status(), NtStatus::NOTIFY_ENUM_DIR);
+    const std::uint64_t id = begin();
+    tell(Kind::gone, "dir");
+    EXPECT_EQ(watcher_.wait(id).status(), NtStatus::DELETE_PENDING);
+    EXPECT_TRUE(watcher_.close(directory_).ok());
+    EXPECT_EQ(server_.share().watch_count(), 0U);
+}
+
 // Requests, cancellations and changes at once, from two connections on two loops.
 TEST_F(Notify, RacesEndInOneAnswerEach) {
     for (int round = 0; round < 100; ++round) {

@@ -1,0 +1,107 @@
+#include "engine/host_watch.h"
+
+#include <chrono>
+#include <thread>
+#include <vector>
+
+#include "base/log.h"
+#include "engine/change_report.h"
+#include "engine/server_impl.h"
+
+namespace smb3d::engine {
+
+namespace {
+
+// What a change of an inode's own data may be to a client: the kernel does not tell more.
+constexpr std::uint32_t inode_change = fsa::change::whole_file & ~fsa::change::size;
+constexpr std::uint32_t data_change = fsa::change::size | fsa::change::last_write;
+
+}  // namespace
+
+// ---- HostListener
+
+void HostListener::changed(std::span<const vfs::HostChange> changes) {
+    if ((users_.fetch_add(1, std::memory_order_acquire) & closed_bit) == 0) {
+        for (const vfs::HostChange& change : changes) report(change);
+    }
+    users_.fetch_sub(1, std::memory_order_release);
+}
+
+void HostListener::close() {
+    users_.fetch_or(closed_bit, std::memory_order_acq_rel);
+    while (users_.load(std::memory_order_acquire) != closed_bit) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+}
+
+void HostListener::report(const vfs::HostChange& change) {
+    using Kind = vfs::HostChange::Kind;
+    using fsa::ChangeAction;
+    const std::uint32_t name = fsa::change::name(change.directory);
+    const auto tell = [&](ChangeAction action, std::uint32_t filter) {
+        report_change(server_, share_, {action, filter, change.path}, ChangeOrigin{});
+    };
+    switch (change.kind) {
+        case Kind::added:
+            return tell(ChangeAction::added, name);
+        case Kind::removed:
+            return tell(ChangeAction::removed, name);
+        case Kind::modified:
+            return tell(ChangeAction::modified, data_change);
+        case Kind::attributes:
+            return tell(ChangeAction::modified, inode_change);
+        case Kind::renamed:
+            return report_host_rename(server_, share_, change.from, change.path, change.directory);
+        case Kind::lost:
+            return report_lost(server_, share_, change.path, change.tree);
+        case Kind::gone:
+            return report_gone(server_, share_, change.path);
+    }
+}
+
+// ---- HostWatches
+
+std::shared_ptr<HostListener> HostWatches::listener_for(fsa::ShareId share) {
+    const auto listeners = listeners_.lock();
+    std::shared_ptr<HostListener>& listener = (*listeners)[share];
+    if (!listener) listener = std::make_shared<HostListener>(server_, share);
+    return listener;
+}
+
+Task<bool> HostWatches::start(const std::shared_ptr<Open>& open, const vfs::OpContext& op,
+                              bool tree) {
+    if (!open->tree->policy->watch_host) co_return false;
+    if (open->host_watch_asked.exchange(true, std::memory_order_relaxed)) co_return false;
+    vfs::WatchRequest request;
+    request.directory = open->file.get();
+    request.tree = tree;
+    request.listener = listener_for(share_id(*open->tree));
+    Pending<std::shared_ptr<vfs::Watch>> starting(*op.loop);
+    open->tree->policy->backend->watch(op, request, starting.done());
+    Result<std::shared_ptr<vfs::Watch>> watch = co_await starting;
+    if (!watch) {
+        if (watch.error() != NtStatus::NOT_SUPPORTED) {
+            log::warn(log::Component::engine,
+                      "share {}: changes on the host in \"{}\" are not seen: {}",
+                      open->tree->policy->name, open->path(), status_name(watch.error()));
+        }
+        co_return false;
+    }
+    *open->host_watch.lock() = std::move(*watch);
+    co_return true;
+}
+
+void HostWatches::stop(Open& open) {
+    if (!open.host_watch_asked.load(std::memory_order_relaxed)) return;
+    std::shared_ptr<vfs::Watch> watch;
+    watch.swap(*open.host_watch.lock());
+    if (watch) watch->stop();
+}
+
+void HostWatches::close() {
+    std::vector<std::shared_ptr<HostListener>> all;
+    for (auto& [share, listener] : *listeners_.lock()) all.push_back(listener);
+    for (const auto& listener : all) listener->close();
+}
+
+}  // namespace smb3d::engine

@@ -1,0 +1,103 @@
+#include "vfs_posix/own_changes.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace smb3d::vfs_posix {
+namespace {
+
+std::uint64_t now_ns() {
+    return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch() /
+                                      std::chrono::nanoseconds(1));
+}
+
+}  // namespace
+
+OwnChanges::OwnChanges() : touches_(std::make_unique<std::array<Touch, touch_count>>()) {}
+
+void OwnChanges::watch(const DirKey& directory) {
+    const auto directories = directories_.lock();
+    if (directories->try_emplace(directory).second) watched_.fetch_add(1);
+}
+
+void OwnChanges::unwatch(const DirKey& directory) {
+    const auto directories = directories_.lock();
+    if (directories->erase(directory) != 0) watched_.fetch_sub(1);
+}
+
+bool OwnChanges::under_way(const DirKey& directory) {
+    const auto directories = directories_.lock();
+    const auto found = directories->find(directory);
+    return found != directories->end() && found->second.under_way != 0;
+}
+
+bool OwnChanges::take(const DirKey& directory, std::string_view name, bool added) {
+    const auto directories = directories_.lock();
+    const auto found = directories->find(directory);
+    if (found == directories->end()) return false;
+    std::vector<Note>& notes = found->second.notes;
+    const auto match = std::ranges::find_if(
+        notes, [&](const Note& note) { return note.added == added && note.name == name; });
+    if (match == notes.end()) return false;
+    notes.erase(match);
+    return true;
+}
+
+bool OwnChanges::noted(const DirKey& directory, std::string_view name, bool added) {
+    const auto directories = directories_.lock();
+    const auto found = directories->find(directory);
+    if (found == directories->end()) return false;
+    return std::ranges::any_of(found->second.notes, [&](const Note& note) {
+        return note.added == added && note.name == name;
+    });
+}
+
+void OwnChanges::note(const DirKey& directory, std::string_view name, bool added) {
+    const auto directories = directories_.lock();
+    const auto found = directories->find(directory);
+    if (found == directories->end()) return;
+    const std::uint64_t now = now_ns();
+    std::vector<Note>& notes = found->second.notes;
+    // Oldest first.
+    const auto alive = std::ranges::find_if(
+        notes, [now](const Note& note) { return now - note.at_ns <= note_life_ns; });
+    notes.erase(notes.begin(), alive);
+    notes.push_back({std::string(name), added, now});
+}
+
+bool OwnChanges::begin(const DirKey& directory) {
+    if (!active()) return false;
+    const auto directories = directories_.lock();
+    const auto found = directories->find(directory);
+    if (found == directories->end()) return false;
+    ++found->second.under_way;
+    return true;
+}
+
+void OwnChanges::end(const DirKey& directory, const DirCache::Change* changes, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) note(directory, changes[i].name, changes[i].add);
+    const auto directories = directories_.lock();
+    const auto found = directories->find(directory);
+    // It may have been unwatched and watched again meanwhile.
+    if (found != directories->end() && found->second.under_way != 0) --found->second.under_way;
+}
+
+void OwnChanges::remember(const DirKey& file) {
+    Touch& touch = place(*touches_, file);
+    touch.at_ns.store(now_ns(), std::memory_order_relaxed);
+    touch.inode.store(file.inode, std::memory_order_release);
+}
+
+void OwnChanges::forget(const DirKey& file) {
+    if (!active()) return;
+    std::uint64_t inode = file.inode;
+    place(*touches_, file).inode.compare_exchange_strong(inode, 0);
+}
+
+bool OwnChanges::touched_lately(const DirKey& file) const {
+    const Touch& touch = place(*touches_, file);
+    if (touch.inode.load(std::memory_order_acquire) != file.inode) return false;
+    return now_ns() - touch.at_ns.load(std::memory_order_relaxed) <= touch_window_ns;
+}
+
+}  // namespace smb3d::vfs_posix

@@ -1,0 +1,89 @@
+// OwnChanges: what this share has just done itself, so that what the kernel tells of it is not
+// taken for somebody else's doing.
+//
+// Purpose: inotify does not say who.  For watched directories every own change of a name is noted
+//   and every event that matches a note is dropped; for files the time of the last own change of
+//   data or attributes is kept, and events within `touch_window` of it are dropped.
+// Thread: any.  Lifetime: the Share's.
+// Cost: one relaxed load while nothing is watched.
+// Bounds: notes are dropped after `note_life`; 4096 files are remembered, later ones take the
+//   places of earlier ones (their events are then told twice, which is harmless).
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "vfs_posix/dir_cache.h"
+#include "vfs_posix/locked.h"
+
+namespace smb3d::vfs_posix {
+
+class OwnChanges {
+  public:
+    static constexpr std::uint64_t note_life_ns = 2'000'000'000;
+    static constexpr std::uint64_t touch_window_ns = 300'000'000;
+
+    OwnChanges();
+
+    // -- the monitor
+    void watch(const DirKey& directory);
+    void unwatch(const DirKey& directory);
+    // Is a change of the directory's names under way, whose note may still come?
+    bool under_way(const DirKey& directory);
+    // True if the event is an own change; its note is used up.
+    bool take(const DirKey& directory, std::string_view name, bool added);
+    // Is there a note of it?
+    bool noted(const DirKey& directory, std::string_view name, bool added);
+    void note(const DirKey& directory, std::string_view name, bool added);
+    bool touched_lately(const DirKey& file) const;
+
+    // -- the share
+    bool active() const { return watched_.load(std::memory_order_relaxed) != 0; }
+    // Around a change of names; true if end() must follow.
+    bool begin(const DirKey& directory);
+    void end(const DirKey& directory, const DirCache::Change* changes, std::size_t count);
+    // Data or attributes of this file are about to change.
+    void touch(const DirKey& file) {
+        if (active()) remember(file);
+    }
+    // A name of this file was removed: its inode number may be another file's next.
+    void forget(const DirKey& file);
+
+  private:
+    struct Note {
+        std::string name;
+        bool added{false};
+        std::uint64_t at_ns{0};
+    };
+    struct Directory {
+        std::uint32_t under_way{0};
+        std::vector<Note> notes;
+    };
+    struct KeyHash {
+        std::size_t operator()(const DirKey& key) const {
+            return static_cast<std::size_t>((key.inode * 0x9E3779B97F4A7C15ULL) ^ key.device);
+        }
+    };
+    struct Touch {
+        std::atomic<std::uint64_t> inode{0};
+        std::atomic<std::uint64_t> at_ns{0};
+    };
+    static constexpr std::size_t touch_count = 4096;
+
+    void remember(const DirKey& file);
+    static Touch& place(std::array<Touch, touch_count>& touches, const DirKey& file) {
+        return touches[(KeyHash{}(file) >> 20U) % touch_count];
+    }
+
+    std::atomic<std::uint32_t> watched_{0};
+    Locked<std::unordered_map<DirKey, Directory, KeyHash>> directories_;
+    std::unique_ptr<std::array<Touch, touch_count>> touches_;
+};
+
+}  // namespace smb3d::vfs_posix
