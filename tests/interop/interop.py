@@ -5,8 +5,7 @@
                              [--skip-suites SUITE[,SUITE]] [--keep] [--list]
 
 Groups: smbclient ctl rclone smbc impacket operation notify durable torture.  A test whose client is not installed is
-skipped
-with a message.  Ends with "N passed, N failed, N skipped"; exit code 1 on any failure.
+skipped with a message.  Ends with "N passed, N failed, N skipped"; exit code 1 on any failure.
 """
 import argparse
 import os
