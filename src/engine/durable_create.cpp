@@ -234,21 +234,21 @@ Result<void> read_durable_contexts(CreateState& state) {
     return {};
 }
 
-Task<FoundOpen> reconnect_open(CreateState& state) {
+namespace {
+
+// Enters a claimed open into the request's session.
+Task<FoundOpen> take_over(CreateState& state, std::shared_ptr<Open> old) {
     Call& call = state.call;
     ServerImpl& server = call.server();
-    Task<FoundOpen> claiming = claim_open(state);
-    const FoundOpen old = co_await claiming;
-    if (!old) co_return old;
     // 3.3.5.9.7: Open.Connection, Session and TreeConnect become those of the request, FileId is
     // new.
-    std::shared_ptr<Open> open = successor(*old);
+    std::shared_ptr<Open> open = successor(old);
     open->session_id = call.session->id;
     open->connection_id = call.connection.id();
     open->tree = call.tree;
     open->caller = call.caller;
     open->order.begin(call.header.channel_sequence());
-    server.durable.table.connected_again(**old, open);
+    server.durable.table.connected_again(*old, open);
     const NtStatus entered = enter_session(call, open);
     if (entered != NtStatus::SUCCESS) {
         Task<bool> leaving = leave_open(server, open, call.loop(), Preserve::yes);
@@ -273,6 +273,16 @@ Task<FoundOpen> reconnect_open(CreateState& state) {
     co_return open;
 }
 
+}  // namespace
+
+Task<FoundOpen> reconnect_open(CreateState& state) {
+    Task<FoundOpen> claiming = claim_open(state);
+    FoundOpen old = co_await claiming;
+    if (!old) co_return old;
+    Task<FoundOpen> taking = take_over(state, std::move(*old));
+    co_return co_await taking;
+}
+
 // ---- replay
 
 namespace {
@@ -282,7 +292,10 @@ NtStatus check_replay(const CreateState& state, const Open& open) {
     const Durability durability = *open.durability.lock();
     const DurableContexts& asked = state.durable;
     const bool persistent = (asked.request_v2->flags & wire::dhandle_flag_persistent) != 0;
-    if (open.session_id != state.call.session->id) return NtStatus::DUPLICATE_OBJECTID;
+    if (!durability.persistent && open.session_id != state.call.session->id) {
+        return NtStatus::DUPLICATE_OBJECTID;
+    }
+    if (!same_share(open, state.call)) return NtStatus::DUPLICATE_OBJECTID;
     if (!same_user(*open.caller, *state.call.caller)) return NtStatus::ACCESS_DENIED;
     if (durability.persistent && !persistent) return NtStatus::ACCESS_DENIED;
     if ((open.lease != nullptr) != asked.lease_key.has_value()) return NtStatus::ACCESS_DENIED;
@@ -326,6 +339,15 @@ Task<FoundOpen> find_replayed_open(CreateState& state) {
     if (!found.open) co_return fail(NtStatus::FILE_NOT_AVAILABLE);
     const NtStatus status = check_replay(state, *found.open);
     if (status != NtStatus::SUCCESS) co_return fail(status);
+    // A persistent handle whose owner was away: the replay is how it comes back, too (smbtorture
+    // smb2.replay.replay5).
+    if (found.open->is_persistent() && table.claim(*found.open)) {
+        Task<FoundOpen> taking = take_over(state, found.open);
+        FoundOpen back = co_await taking;
+        if (back) answer_from(state, **back);
+        co_return back;
+    }
+    if (found.open->session_id != call.session->id) co_return fail(NtStatus::DUPLICATE_OBJECTID);
     OpenRef held(found.open);
     if (!held) co_return fail(NtStatus::FILE_NOT_AVAILABLE);
     Pending<vfs::FileStat> asking(call.loop());

@@ -162,17 +162,6 @@ bool DurableTable::claim(const Open& open) {
     return true;
 }
 
-void DurableTable::unclaim(const Open& open) {
-    Watchers watchers;
-    {
-        auto state = state_.lock();
-        Entry* entry = entry_of(*state, open);
-        assert(entry != nullptr && entry->place == OpenPlace::claimed);
-        move(*state, *entry, open.persistent_id, OpenPlace::waiting, watchers);
-    }
-    tell(watchers);
-}
-
 void DurableTable::connected_again(const Open& old, const std::shared_ptr<Open>& open) {
     assert(old.persistent_id == open->persistent_id);
     Watchers watchers;

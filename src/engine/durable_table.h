@@ -12,7 +12,6 @@
 //   waiting    claim                                   -> claimed by the one who reconnects or
 //                                                         closes it
 //   claimed    connected_again                         -> connected (another Open object)
-//   claimed    unclaim                                 -> waiting
 //   any        remove                                  -> gone
 #pragma once
 
@@ -62,7 +61,6 @@ class DurableTable {
     void parked(const Open& open, std::uint64_t deadline_ns);
     // Takes a waiting open; false if it is not waiting.
     bool claim(const Open& open);
-    void unclaim(const Open& open);
     void connected_again(const Open& old, const std::shared_ptr<Open>& open);
     // True if `signal` will be set when the entry's place changes; false if it is not leaving or
     // claimed.

@@ -73,6 +73,7 @@ void ServerImpl::add_waiting(std::vector<OpenInfo>& list) {
         info.directory = open.is_directory();
         info.delete_on_close = open.fsa->file().is_delete_on_close(*open.fsa);
         info.locks = open.fsa->file().lock_count(*open.fsa);
+        describe_caching(*open.fsa, info);
         info.since = open.opened_at;
         info.durable = open.durability.lock()->kind();
         info.waiting = true;

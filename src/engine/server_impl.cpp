@@ -4,8 +4,8 @@
 #include <cassert>
 #include <condition_variable>
 #include <future>
-#include <span>
 #include <map>
+#include <span>
 #include <thread>
 
 #include "base/filetime.h"
@@ -32,19 +32,6 @@ std::string hexadecimal(std::span<const std::uint8_t> bytes) {
     return text;
 }
 
-void describe_caching(const fsa::Open& open, OpenInfo& info) {
-    const fsa::Caching caching = open.file().caching(open);
-    info.breaking = caching.breaking;
-    if (caching.lease) {
-        info.oplock = fmt::format("lease {}", cache_state_name(caching.state));
-        info.lease_key = hexadecimal(std::span(open.oplock_key.bytes).subspan(16));
-    } else if ((caching.state & fsa::cache::write) == 0) {
-        info.oplock = caching.state != fsa::cache::none ? "level II" : "none";
-    } else {
-        info.oplock = (caching.state & fsa::cache::handle) != 0 ? "batch" : "exclusive";
-    }
-}
-
 // A session's end that runs by itself; `server` waits for it before it goes.
 Detached run_session_end(ServerImpl& server, std::shared_ptr<Session> session, Loop& loop,
                          Preserve preserve) {
@@ -67,6 +54,19 @@ Detached run_close_open(ServerImpl& server, std::shared_ptr<Open> open, Loop& lo
 }
 
 }  // namespace
+
+void describe_caching(const fsa::Open& open, OpenInfo& info) {
+    const fsa::Caching caching = open.file().caching(open);
+    info.breaking = caching.breaking;
+    if (caching.lease) {
+        info.oplock = fmt::format("lease {}", cache_state_name(caching.state));
+        info.lease_key = hexadecimal(std::span(open.oplock_key.bytes).subspan(16));
+    } else if ((caching.state & fsa::cache::write) == 0) {
+        info.oplock = caching.state != fsa::cache::none ? "level II" : "none";
+    } else {
+        info.oplock = (caching.state & fsa::cache::handle) != 0 ? "batch" : "exclusive";
+    }
+}
 
 std::uint64_t monotonic_ns() {
     const auto now = std::chrono::steady_clock::now().time_since_epoch();

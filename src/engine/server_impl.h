@@ -17,9 +17,9 @@
 #include "engine/break_timers.h"
 #include "engine/connection.h"
 #include "engine/durable_keeper.h"
+#include "engine/host_watch.h"
 #include "engine/lease_table.h"
 #include "engine/outbox.h"
-#include "engine/host_watch.h"
 #include "engine/server.h"
 #include "engine/session.h"
 #include "fsa/change_notify.h"
@@ -172,6 +172,9 @@ class ServerImpl final : public Server {
 
 // CLOCK_MONOTONIC, for what may run on no loop.
 std::uint64_t monotonic_ns();
+
+// What the administrator is told of an open's oplock or lease.
+void describe_caching(const fsa::Open& open, OpenInfo& info);
 
 // A message to a loop: runs once, then is gone.
 void post_function(Loop& loop, std::move_only_function<void()> function);
