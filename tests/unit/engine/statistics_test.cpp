@@ -17,7 +17,9 @@ TEST(HistogramTest, EveryTimeIsInTheBucketThatEndsBehindIt) {
         const std::size_t bucket = Histogram::bucket_of(time);
         ASSERT_LT(bucket, Histogram::buckets);
         ASSERT_LT(time, Histogram::end_of(bucket)) << time;
-        if (bucket > 0) ASSERT_GE(time, Histogram::end_of(bucket - 1)) << time;
+        if (bucket > 0) {
+            ASSERT_GE(time, Histogram::end_of(bucket - 1)) << time;
+        }
         time += 1 + time / 37;
     }
     EXPECT_EQ(Histogram::bucket_of(~std::uint64_t{0}), Histogram::buckets - 1);
