@@ -16,6 +16,8 @@ namespace {
 constexpr long SYS_faccessat2 = 439;
 #endif
 
+constexpr std::uint64_t small_blocks = 2048;  // of 512 bytes: what is freed on a loop's thread
+
 ::timespec time_or_omit(const std::optional<vfs::FileTime>& time) {
     if (time) return to_timespec(*time);
     ::timespec omit{};
@@ -35,20 +37,29 @@ PosixFile::PosixFile(std::shared_ptr<PosixShare> share, UniqueFd fd, const FileT
 void PosixFile::close(const vfs::OpContext& context, vfs::Done<void> done) {
     if (!fd_) return done({});
     // Closing writes back on a network file system, and frees the blocks of a file that has no name
-    // any more.
+    // any more: of a small one that is as quick as the removal of the name was.
     bool may_block = share_->traits().remote;
+    bool frees = false;
     struct ::statx st {};
     if (!may_block && traits_.kind == vfs::FileKind::file &&
-        ::statx(fd(), "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_NLINK, &st) == 0) {
-        may_block = st.stx_nlink == 0;
+        ::statx(fd(), "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_NLINK | STATX_BLOCKS, &st) ==
+            0) {
+        frees = st.stx_nlink == 0;
+        may_block = frees && (st.stx_blocks > small_blocks || !share_->runs_inline(context));
     }
     const auto body = [file = fd_.release()]() -> Result<void> {
         // [close(2)] EINTR: the descriptor is closed all the same.
         if (::close(file) != 0 && errno != EINTR) return fail_errno();
         return {};
     };
-    if (!may_block) return done(body());
-    run_blocking(context, done, body, WhenCancelled::run_all_the_same);
+    if (may_block) {
+        return run_blocking(context, done, body, WhenCancelled::run_all_the_same);
+    }
+    std::optional<Pace::Watch> watch;
+    if (frees) watch.emplace(share_->pace());
+    Result<void> closed = body();
+    watch.reset();
+    done(std::move(closed));
 }
 
 void PosixFile::stat(const vfs::OpContext& context, vfs::Done<vfs::FileStat> done) {
@@ -91,7 +102,7 @@ Result<void> PosixFile::store_attributes(const vfs::StatChange& change) {
     if (::statx(fd(), "", AT_EMPTY_PATH, stat_mask, &st) != 0) return fail_errno();
     const bool directory = S_ISDIR(st.stx_mode);
     if (!directory && !S_ISREG(st.stx_mode)) return {};  // user xattrs are for these two only
-    const std::optional<DosAttrib> now = share_->read_dos_attrib(fd(), traits_.path_only);
+    const std::optional<DosAttrib> now = share_->dos_attrib(fd(), traits_.path_only, st);
     const vfs::FileStat shown = share_->make_stat(st, now, {});
     const std::uint32_t kept = kept_attributes(directory);
     DosAttrib wanted;

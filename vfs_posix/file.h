@@ -50,6 +50,8 @@ class PosixFile final : public vfs::File {
     const FileTraits& traits() const { return traits_; }
 
   private:
+    ssize_t write_inline(const vfs::OpContext&, std::span<const ::iovec> from, off_t offset,
+                         int flags);
     Result<vfs::FileStat> stat_blocking() const;
     Result<void> set_stat_blocking(const vfs::OpContext&, const vfs::StatChange&);
     Result<void> store_attributes(const vfs::StatChange&);

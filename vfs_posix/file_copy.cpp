@@ -134,7 +134,9 @@ class Copy final : public Work {
         const std::uint64_t length =
             std::min(request_.length, source_size - request_.source_offset);
         if (length < reserve_from || request_.offset + length <= target_size) return;
-        const std::optional<DosAttrib> dos = share_.read_dos_attrib(target_, false);
+        struct ::statx st {};
+        if (::statx(target_, "", AT_EMPTY_PATH, stat_mask, &st) != 0) return;
+        const std::optional<DosAttrib> dos = share_.dos_attrib(target_, false, st);
         if (dos && dos->attributes && (*dos->attributes & attribute_sparse) != 0) return;
         // A refusal does no harm: the writes themselves will say what is wrong.
         static_cast<void>(::fallocate(target_, FALLOC_FL_KEEP_SIZE,

@@ -17,7 +17,9 @@ namespace smb3d::vfs_posix {
 namespace {
 
 constexpr std::uint64_t largest_offset = INT64_MAX;
-constexpr std::size_t inline_write_limit = 128 * 1024;  // a longer copy would hold the loop up
+// A longer copy than this holds the loop's other connections up: a worker makes it.
+constexpr std::size_t longest_on_loop = 2U << 20;
+constexpr std::size_t inline_write_limit = 256 * 1024;  // a longer copy would hold the loop up
 
 std::size_t total_of(std::span<const ::iovec> parts) {
     std::size_t total = 0;
@@ -54,7 +56,8 @@ class Transfer final : public IoOp, public Work {
     // `moved`: bytes that the inline try has done already.
     void start(std::size_t moved) {
         advance(moved);
-        next_step(ring_usable(context_));
+        // The ring would copy what is cached on the loop's thread as well.
+        next_step(ring_usable(context_) && total_ <= longest_on_loop);
     }
 
   private:
@@ -181,7 +184,7 @@ void PosixFile::read(const vfs::OpContext& context, std::uint64_t offset,
     const std::size_t total = total_of(into);
     if (total == 0 || offset > largest_offset - total) return done(std::size_t{0});
     std::size_t moved = 0;
-    if (context.loop != nullptr) {
+    if (context.loop != nullptr && total <= longest_on_loop) {
         const ssize_t got =
             ::preadv2(fd(), into.data(), iov_count(into), static_cast<off_t>(offset), RWF_NOWAIT);
         if (got == 0) return done(std::size_t{0});
@@ -195,6 +198,24 @@ void PosixFile::read(const vfs::OpContext& context, std::uint64_t offset,
         }
     }
     (new Transfer(Direction::read, *this, *share_, context, into, offset, 0, done))->start(moved);
+}
+
+// Into the page cache on the loop's thread: by a call that refuses to wait, where the file system
+// has that (ext4 has not); else by one that might, for as long as none does.
+ssize_t PosixFile::write_inline(const vfs::OpContext& context, std::span<const ::iovec> from,
+                                off_t offset, int flags) {
+    if (share_->nowait_writes()) {
+        const ssize_t put =
+            ::pwritev2(fd(), from.data(), iov_count(from), offset, flags | RWF_NOWAIT);
+        if (put >= 0 || errno != EOPNOTSUPP) return put;
+        share_->no_nowait_writes();
+    }
+    if (!share_->runs_inline(context)) {
+        errno = EAGAIN;
+        return -1;
+    }
+    const Pace::Watch watch(share_->pace());
+    return ::pwritev2(fd(), from.data(), iov_count(from), offset, flags);
 }
 
 void PosixFile::write(const vfs::OpContext& context, std::uint64_t offset,
@@ -212,17 +233,11 @@ void PosixFile::write(const vfs::OpContext& context, std::uint64_t offset,
     const bool durable = through || traits_.write_through;
     const int flags = (durable ? RWF_DSYNC : 0) | (append ? RWF_APPEND : 0);
     std::size_t moved = 0;
-    if (context.loop != nullptr && !durable && total <= inline_write_limit &&
-        share_->writes_inline()) {
-        const ssize_t put = ::pwritev2(fd(), from.data(), iov_count(from),
-                                       static_cast<off_t>(offset), flags | RWF_NOWAIT);
+    if (context.loop != nullptr && !durable && total <= inline_write_limit) {
+        const ssize_t put = write_inline(context, from, static_cast<off_t>(offset), flags);
         if (put > 0) moved = static_cast<std::size_t>(put);
         if (moved == total) return done(moved);
-        if (put < 0 && errno == EOPNOTSUPP) {
-            share_->no_inline_writes();
-        } else if (put < 0 && errno != EAGAIN && errno != EINTR) {
-            return done(fail_errno());
-        }
+        if (put < 0 && errno != EAGAIN && errno != EINTR) return done(fail_errno());
     }
     (new Transfer(Direction::write, *this, *share_, context, from, offset, flags, done))
         ->start(moved);

@@ -119,8 +119,8 @@ class PosixFile::Lister {
         if (::statx(file_.fd(), path, flags, stat_mask, &st) != 0) return;
         std::optional<DosAttrib> dos;
         if (!request_.names_only) {
-            dos = *path == '\0' ? share_.read_dos_attrib(file_.fd(), file_.traits_.path_only)
-                                : share_.read_dos_attrib_at(file_.fd(), path);
+            dos = *path == '\0' ? share_.dos_attrib(file_.fd(), file_.traits_.path_only, st)
+                                : share_.dos_attrib_at(file_.fd(), path, st);
         }
         batch_.entries.push_back({names_.keep(name), share_.make_stat(st, dos, {})});
     }
@@ -158,11 +158,7 @@ class PosixFile::Lister {
             return stat;
         }
         if (S_ISLNK(st.stx_mode)) return stat_of_link(entry.name);
-        std::optional<DosAttrib> dos;
-        if (S_ISREG(st.stx_mode) || S_ISDIR(st.stx_mode)) {
-            dos = share_.read_dos_attrib_at(file_.fd(), name);
-        }
-        return share_.make_stat(st, dos, entry.name);
+        return share_.make_stat(st, share_.dos_attrib_at(file_.fd(), name, st), entry.name);
     }
 
     std::optional<vfs::FileStat> stat_of_link(std::string_view name) {
@@ -199,6 +195,12 @@ void PosixFile::list(const vfs::OpContext& context, const vfs::ListRequest& requ
         return done(fail(NtStatus::INVALID_DEVICE_REQUEST));
     }
     if (traits_.path_only) return done(fail(NtStatus::ACCESS_DENIED));
+    // The last answer of a listing: that there is no more.
+    if (listing_ != nullptr && !request.restart && listing_->phase == Listing::Phase::end) {
+        vfs::DirBatch empty;
+        empty.end = true;
+        return done(std::move(empty));
+    }
     run_blocking(context, done,
                  [this, &context, &request] { return list_blocking(context, request); });
 }

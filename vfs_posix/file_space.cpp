@@ -128,13 +128,13 @@ Result<std::vector<vfs::Range>> PosixFile::ranges_blocking(vfs::Range within,
 // [MS-FSA] 2.1.5.10.36 FSCTL_SET_ZERO_DATA: never beyond the end of file; a hole if the file is
 // sparse.
 Result<void> PosixFile::zero_blocking(vfs::Range range) {
-    struct ::stat st {};
-    if (::fstat(fd(), &st) != 0) return fail_errno();
-    const auto size = static_cast<std::uint64_t>(st.st_size);
+    struct ::statx st {};
+    if (::statx(fd(), "", AT_EMPTY_PATH, stat_mask, &st) != 0) return fail_errno();
+    const std::uint64_t size = st.stx_size;
     if (range.offset >= size) return {};
     range.length = std::min(range.length, size - range.offset);
     if (range.length == 0) return {};
-    const std::optional<DosAttrib> dos = share_->read_dos_attrib(fd(), traits_.path_only);
+    const std::optional<DosAttrib> dos = share_->dos_attrib(fd(), traits_.path_only, st);
     const bool sparse = dos && dos->attributes && (*dos->attributes & attribute_sparse) != 0;
     const int mode = FALLOC_FL_KEEP_SIZE | (sparse ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE);
     if (::fallocate(fd(), mode, static_cast<off_t>(range.offset),

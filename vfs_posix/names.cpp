@@ -86,10 +86,27 @@ Result<PosixShare::Named> PosixShare::find_named(const std::string& path, vfs::F
     return Named{std::move(*parent), std::move(*name), S_ISDIR(st->stx_mode), id_of(*st)};
 }
 
+// The same from the kernel's caches, for a file (or nothing else than that) under the very name.
+std::optional<PosixShare::Named> PosixShare::find_named_cached(const std::string& path,
+                                                               vfs::FileId id) {
+    const SplitPath split = split_path(path);
+    if (split.leaf.empty()) return std::nullopt;
+    auto name = resolver_.disk_name(split.leaf);
+    if (!name) return std::nullopt;
+    auto parent = resolver_.open_parent_cached(split.parent);
+    if (!parent) return std::nullopt;
+    const auto st = entry_stat(parent->fd.get(), *name);
+    if (!st || !S_ISREG(st->stx_mode) || id_of(*st) != id) return std::nullopt;
+    return Named{std::move(*parent), std::move(*name), false, id};
+}
+
 // ---- remove
 
 void PosixShare::remove(const vfs::OpContext& context, const std::string& path, vfs::FileId id,
                         vfs::Done<void> done) {
+    if (runs_inline(context)) {
+        if (auto result = remove_inline(context, path, id)) return done(std::move(*result));
+    }
     run_blocking(context, done,
                  [this, &context, &path, id] { return remove_blocking(context, path, id); });
 }
@@ -98,26 +115,45 @@ Result<void> PosixShare::remove_blocking(const vfs::OpContext& context, const st
                                          vfs::FileId id) {
     SMB3D_TRY(wear(context));
     if (options_.read_only) return fail(NtStatus::MEDIA_WRITE_PROTECTED);
-    auto named = find_named(path, id);
+    const auto named = find_named(path, id);
     if (!named) return fail(named.error());
-    DirectoryChange change(resolver_.cache(), named->parent);
-    if (::unlinkat(named->parent.fd.get(), named->name.c_str(),
-                   named->directory ? AT_REMOVEDIR : 0) != 0) {
+    return remove_entry(*named);
+}
+
+Result<void> PosixShare::remove_entry(const Named& named) {
+    DirectoryChange change(resolver_.cache(), named.parent);
+    if (::unlinkat(named.parent.fd.get(), named.name.c_str(), named.directory ? AT_REMOVEDIR : 0) !=
+        0) {
         if (errno == EEXIST)
             return fail(NtStatus::DIRECTORY_NOT_EMPTY);  // as some file systems say
         return fail_errno();
     }
-    change.removed(named->name);
-    if (named->directory) {
-        resolver_.cache().forget({named->entry_id.volume, named->entry_id.inode});
+    change.removed(named.name);
+    if (named.directory) {
+        resolver_.cache().forget({named.entry_id.volume, named.entry_id.inode});
     }
     return {};
+}
+
+// A file's name, which the kernel has in its cache: nothing to wait for, as a rule.  nullopt: for a
+// worker.
+std::optional<Result<void>> PosixShare::remove_inline(const vfs::OpContext& context,
+                                                      const std::string& path, vfs::FileId id) {
+    if (options_.read_only) return std::nullopt;
+    if (Result<void> worn = wear(context); !worn) return worn;
+    const std::optional<Named> named = find_named_cached(path, id);
+    if (!named) return std::nullopt;
+    const Pace::Watch watch(pace_);
+    return remove_entry(*named);
 }
 
 // ---- rename
 
 void PosixShare::rename(const vfs::OpContext& context, const vfs::RenameRequest& request,
                         vfs::Done<std::string> done) {
+    if (runs_inline(context)) {
+        if (auto result = rename_inline(context, request)) return done(std::move(*result));
+    }
     run_blocking(context, done,
                  [this, &context, &request] { return rename_blocking(context, request); });
 }
@@ -142,6 +178,28 @@ Result<std::string> PosixShare::rename_blocking(const vfs::OpContext& context,
     }
     SMB3D_TRY(move_entry(*from, *to, *name, existing, request.replace));
     return resolver_.client_path(join_path(to->path, *name));
+}
+
+// A file to a name that is free, both directories in the kernel's cache and their names known.
+// nullopt: for a worker.
+std::optional<Result<std::string>> PosixShare::rename_inline(const vfs::OpContext& context,
+                                                             const vfs::RenameRequest& request) {
+    if (options_.read_only) return std::nullopt;
+    if (Result<void> worn = wear(context); !worn) return Result<std::string>(fail(worn.error()));
+    std::optional<Named> from = find_named_cached(request.from, request.id);
+    if (!from) return std::nullopt;
+    const SplitPath split = split_path(request.to);
+    if (split.leaf.empty()) return std::nullopt;
+    auto name = resolver_.disk_name(split.leaf);
+    std::optional<Parent> to = resolver_.open_parent_cached(split.parent);
+    if (!name || !to || entry_stat(to->fd.get(), *name)) return std::nullopt;
+    if (resolver_.worth_searching(split.leaf, false) && !resolver_.known_absent(*to, split.leaf)) {
+        return std::nullopt;
+    }
+    const Pace::Watch watch(pace_);
+    const Result<void> moved = move_entry(*from, *to, *name, std::nullopt, request.replace);
+    if (!moved) return Result<std::string>(fail(moved.error()));
+    return Result<std::string>(resolver_.client_path(join_path(to->path, *name)));
 }
 
 Result<void> PosixShare::move_entry(Named& from, Parent& to, const std::string& name,

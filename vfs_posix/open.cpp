@@ -45,6 +45,9 @@ void PosixShare::open(const vfs::OpContext& context, const OpenRequest& request,
         if (auto result = open_cached(context, request)) return done(std::move(*result));
         missing = errno == ENOENT;
     }
+    if (request.disposition != Disposition::open && runs_inline(context)) {
+        if (auto result = create_inline(context, request)) return done(std::move(*result));
+    }
     run_blocking(context, done, [this, &context, &request, missing] {
         return open_blocking(context, request, missing);
     });
@@ -58,7 +61,7 @@ std::optional<Result<OpenReply>> PosixShare::open_cached(const vfs::OpContext& c
     auto path = resolver_.disk_path(request.path);
     if (!path) return Result<OpenReply>(fail(path.error()));
     Opened opened = open_existing(*path, request, Blocking::never);
-    if (opened.fd) return finish_open(std::move(opened), std::move(*path), request, false);
+    if (opened.fd) return finish_open(std::move(opened), std::move(*path), request);
     const int error = errno;
     if (error == ENOENT && request.disposition == Disposition::open && missing_for_sure(request)) {
         return Result<OpenReply>(fail(NtStatus::OBJECT_NAME_NOT_FOUND));
@@ -73,6 +76,24 @@ bool PosixShare::missing_for_sure(const OpenRequest& request) {
     if (!parent) return false;
     return !resolver_.worth_searching(split.leaf, request.exact_case) ||
            resolver_.known_absent(*parent, split.leaf);
+}
+
+// A new name in a directory that the kernel has in its cache and whose names we know: nothing to
+// wait for, as a rule.  nullopt: for a worker.
+std::optional<Result<OpenReply>> PosixShare::create_inline(const vfs::OpContext& context,
+                                                           const OpenRequest& request) {
+    if (request.create_allocation != 0) return std::nullopt;
+    const SplitPath split = split_path(request.path);
+    if (split.leaf.empty()) return std::nullopt;
+    if (Result<void> worn = wear(context); !worn) return Result<OpenReply>(fail(worn.error()));
+    std::optional<Parent> parent = resolver_.open_parent_cached(split.parent);
+    if (!parent) return std::nullopt;
+    if (resolver_.worth_searching(split.leaf, request.exact_case) &&
+        !resolver_.known_absent(*parent, split.leaf)) {
+        return std::nullopt;
+    }
+    const Pace::Watch watch(pace_);
+    return create_new(*parent, split.leaf, request);
 }
 
 Result<OpenReply> PosixShare::open_blocking(const vfs::OpContext& context,
@@ -94,7 +115,7 @@ std::optional<Result<OpenReply>> PosixShare::open_attempt(const OpenRequest& req
     if (!path) return Result<OpenReply>(fail(path.error()));
     if (request.disposition != Disposition::create && !missing) {
         Opened opened = open_existing(*path, request, Blocking::may);
-        if (opened.fd) return finish_open(std::move(opened), std::move(*path), request, false);
+        if (opened.fd) return finish_open(std::move(opened), std::move(*path), request);
         if (!is_missing(errno)) return open_failed(errno, *path, request);
         if (errno == ENOTDIR && request.kind == WantKind::directory) {
             // Either the last component is a file, or a parent is.
@@ -135,7 +156,7 @@ std::optional<Result<OpenReply>> PosixShare::open_found(Parent& parent, const st
     std::string path = join_path(parent.path, name);
     if (request.disposition != Disposition::create) {
         Opened opened = open_existing(path, request, Blocking::may);
-        if (opened.fd) return finish_open(std::move(opened), std::move(path), request, false);
+        if (opened.fd) return finish_open(std::move(opened), std::move(path), request);
         if (errno == ENOTDIR) return open_failed(ENOTDIR, path, request);
         if (!is_missing(errno)) return open_failed(errno, path, request);
     }
@@ -196,9 +217,9 @@ Result<OpenReply> PosixShare::open_failed(int error, const std::string& path,
 }
 
 Result<OpenReply> PosixShare::finish_open(Opened&& opened, std::string path_on_disk,
-                                          const OpenRequest& request, bool created) {
+                                          const OpenRequest& request) {
     const std::string_view name = split_path(path_on_disk).leaf;
-    auto stat = stat_fd(opened.fd.get(), opened.path_only, name);
+    const auto stat = stat_fd(opened.fd.get(), opened.path_only, name);
     if (!stat) return fail(stat.error());
     const bool directory = stat->kind == vfs::FileKind::directory;
     if (directory && request.kind == WantKind::file) return fail(NtStatus::FILE_IS_A_DIRECTORY);
@@ -207,14 +228,18 @@ Result<OpenReply> PosixShare::finish_open(Opened&& opened, std::string path_on_d
     if (stat->kind == vfs::FileKind::other && !opened.path_only) {
         return fail(NtStatus::ACCESS_DENIED);
     }
+    return make_reply(std::move(opened), std::move(path_on_disk), request, *stat);
+}
+
+OpenReply PosixShare::make_reply(Opened&& opened, std::string path_on_disk,
+                                 const OpenRequest& request, const vfs::FileStat& stat) {
     OpenReply reply;
-    reply.stat = *stat;
+    reply.stat = stat;
     reply.path = resolver_.client_path(path_on_disk);
-    reply.created = created;
     FileTraits traits;
-    traits.kind = stat->kind;
+    traits.kind = stat.kind;
     traits.path_only = opened.path_only;
-    traits.writable = opened.writable && !directory;
+    traits.writable = opened.writable && stat.kind != vfs::FileKind::directory;
     traits.access = request.access;
     traits.write_through = request.write_through;
     reply.file = std::make_shared<PosixFile>(shared_from_this(), std::move(opened.fd), traits,
@@ -242,12 +267,15 @@ std::optional<Result<OpenReply>> PosixShare::create_new(Parent& parent, std::str
         return std::nullopt;
     }
     change.added(*name);
-    if (Result<void> dressed = dress_created(opened, request); !dressed) {
+    const Result<vfs::FileStat> stat = dress_created(opened, request, *name);
+    if (!stat) {
         ::unlinkat(parent.fd.get(), name->c_str(), directory ? AT_REMOVEDIR : 0);
         change.removed(*name);
-        return Result<OpenReply>(fail(dressed.error()));
+        return Result<OpenReply>(fail(stat.error()));
     }
-    return finish_open(std::move(opened), join_path(parent.path, *name), request, true);
+    OpenReply reply = make_reply(std::move(opened), join_path(parent.path, *name), request, *stat);
+    reply.created = true;
+    return Result<OpenReply>(std::move(reply));
 }
 
 Opened PosixShare::make_file(const Parent& parent, const std::string& name,
@@ -272,11 +300,10 @@ Opened PosixShare::make_directory(const Parent& parent, const std::string& name,
             !reads, false};
 }
 
-// Attributes and reserved space of a file that was just made.
-Result<void> PosixShare::dress_created(const Opened& opened, const OpenRequest& request) {
+// Attributes and reserved space of a file that was just made, and what a stat then shows.
+Result<vfs::FileStat> PosixShare::dress_created(const Opened& opened, const OpenRequest& request,
+                                                std::string_view name) {
     const bool directory = request.kind == WantKind::directory;
-    struct ::statx st {};
-    if (::statx(opened.fd.get(), "", AT_EMPTY_PATH, stat_mask, &st) != 0) return fail_errno();
     if (!directory && request.create_allocation > 0 && opened.writable) {
         const auto size =
             static_cast<off_t>(std::min<std::uint64_t>(request.create_allocation, INT64_MAX));
@@ -285,28 +312,42 @@ Result<void> PosixShare::dress_created(const Opened& opened, const OpenRequest& 
             return fail(NtStatus::DISK_FULL);
         }
     }
-    if (options_.store_dos_attributes && traits_.user_xattrs) store_created(opened, request, st);
-    if (directory && ::statx(opened.fd.get(), "", AT_EMPTY_PATH, stat_mask, &st) == 0) {
-        resolver_.cache().install_empty(key_of(st), stamp_of(st));
+    struct ::statx st {};
+    if (::statx(opened.fd.get(), "", AT_EMPTY_PATH, stat_mask, &st) != 0) return fail_errno();
+    std::optional<DosAttrib> dos;
+    if (options_.store_dos_attributes && traits_.user_xattrs) {
+        dos = store_created(opened, request, st);
     }
-    return {};
+    if (directory) {
+        // What storing the attribute has made of the change time is what a lookup will see.
+        struct ::statx now {};
+        if (::statx(opened.fd.get(), "", AT_EMPTY_PATH, stat_mask, &now) == 0) {
+            resolver_.cache().install_empty(key_of(now), stamp_of(now));
+        }
+    }
+    return make_stat(st, dos, name);
 }
 
-void PosixShare::store_created(const Opened& opened, const OpenRequest& request,
-                               const struct ::statx& st) const {
+// What is in the attribute now.
+std::optional<DosAttrib> PosixShare::store_created(const Opened& opened, const OpenRequest& request,
+                                                   const struct ::statx& st) const {
     const bool directory = request.kind == WantKind::directory;
     // [MS-FSA] 2.1.5.1.1: a new file has FILE_ATTRIBUTE_ARCHIVE.
     std::uint32_t attributes = request.create_attributes & kept_attributes(directory);
     attributes &= ~attribute_sparse;
     if (!directory) attributes |= attribute_archive;
     const bool has_birth_time = (st.stx_mask & STATX_BTIME) != 0;
-    if (attributes == 0 && has_birth_time) return;  // what the inode implies
+    if (attributes == 0 && has_birth_time) return std::nullopt;  // what the inode implies
     DosAttrib dos;
     dos.attributes = attributes | (directory ? attribute_directory : 0U);
     dos.creation_time = to_file_time(has_birth_time ? st.stx_btime : st.stx_mtime);
     const auto value = build_dos_attrib(dos);
     // Without room for it the file is still the file that was asked for.
-    set_xattr(opened.fd.get(), opened.path_only, dos_attrib_name, value.data(), value.size());
+    if (set_xattr(opened.fd.get(), opened.path_only, dos_attrib_name, value.data(), value.size()) !=
+        0) {
+        return std::nullopt;
+    }
+    return dos;
 }
 
 }  // namespace smb3d::vfs_posix

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 
 #include <fcntl.h>
@@ -11,6 +12,7 @@
 #include <linux/magic.h>
 #include <sys/ioctl.h>
 #include <sys/statvfs.h>
+#include <sys/utsname.h>
 #include <sys/vfs.h>
 
 #include "vfs_posix/errno_map.h"
@@ -50,10 +52,28 @@ bool has_reflinks(int root, std::int64_t type) {
            ::ioctl(to.get(), FICLONE, from.get()) == 0;
 }
 
+// [Documentation/filesystems/multigrain-ts.rst] From Linux 6.13 these give a change that follows a
+// stat another ctime than the stat showed.
+bool has_distinct_stamps(std::int64_t type) {
+    constexpr std::int64_t magics[] = {EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC,
+                                       TMPFS_MAGIC};
+    if (std::ranges::find(magics, type) == std::end(magics)) return false;
+    ::utsname kernel{};
+    unsigned major = 0;
+    unsigned minor = 0;
+    if (::uname(&kernel) != 0 || std::sscanf(kernel.release, "%u.%u", &major, &minor) != 2) {
+        return false;
+    }
+    return major > 6 || (major == 6 && minor >= 13);
+}
+
 FileSystemTraits probe(int root) {
     FileSystemTraits traits;
     struct ::statfs fs {};
-    if (::fstatfs(root, &fs) == 0) traits.remote = is_remote(static_cast<std::int64_t>(fs.f_type));
+    if (::fstatfs(root, &fs) == 0) {
+        traits.remote = is_remote(static_cast<std::int64_t>(fs.f_type));
+        traits.distinct_stamps = has_distinct_stamps(static_cast<std::int64_t>(fs.f_type));
+    }
     struct ::statvfs vfs_info {};
     if (::fstatvfs(root, &vfs_info) == 0) traits.read_only = (vfs_info.f_flag & ST_RDONLY) != 0;
     if (!traits.read_only)
@@ -112,7 +132,10 @@ std::expected<std::shared_ptr<vfs::Share>, std::string> make_posix_share(const s
 }
 
 PosixShare::PosixShare(UniqueFd root, PosixOptions options, FileSystemTraits traits)
-    : options_(std::move(options)), traits_(traits), resolver_(std::move(root), options_) {}
+    : options_(std::move(options)),
+      traits_(traits),
+      resolver_(std::move(root), options_),
+      attribs_(traits_.distinct_stamps) {}
 
 vfs::Capabilities PosixShare::capabilities() const {
     vfs::Capabilities out;
@@ -141,26 +164,44 @@ Result<void> PosixShare::wear(const vfs::OpContext& context) const {
     return vfs_posix::wear({context.caller->uid, context.caller->gid, context.caller->groups});
 }
 
-std::optional<DosAttrib> PosixShare::read_dos_attrib(int fd, bool path_only) const {
+// `get(value, size)` reads the xattr of the file that `st` is of; `sure()`: it was this file's.
+template <class Get, class Sure>
+std::optional<DosAttrib> PosixShare::attrib_by(const struct ::statx& st, Get get, Sure sure) {
     if (!options_.store_dos_attributes || !traits_.user_xattrs) return std::nullopt;
+    if (!S_ISREG(st.stx_mode) && !S_ISDIR(st.stx_mode)) return std::nullopt;
+    const std::int64_t ctime_ns = stamp_of(st).ctime_ns;
+    if (const auto known = attribs_.find(key_of(st), ctime_ns)) return *known;
     char value[dos_attrib_max_size];
-    ssize_t size = get_xattr(fd, path_only, dos_attrib_name, value, sizeof(value));
+    ssize_t size = get(value, sizeof(value));
     if (size < 0 && errno == EACCES) {
         const AsRoot root;
-        if (root.ok()) size = get_xattr(fd, path_only, dos_attrib_name, value, sizeof(value));
+        if (root.ok()) size = get(value, sizeof(value));
     }
-    return parsed(value, size);
+    const std::optional<DosAttrib> read = parsed(value, size);
+    if ((size >= 0 || errno == ENODATA) && sure()) attribs_.store(key_of(st), ctime_ns, read);
+    return read;
 }
 
-std::optional<DosAttrib> PosixShare::read_dos_attrib_at(int directory, const char* name) const {
-    if (!options_.store_dos_attributes || !traits_.user_xattrs) return std::nullopt;
-    char value[dos_attrib_max_size];
-    ssize_t size = get_xattr_at(directory, name, dos_attrib_name, value, sizeof(value));
-    if (size < 0 && errno == EACCES) {
-        const AsRoot root;
-        if (root.ok()) size = get_xattr_at(directory, name, dos_attrib_name, value, sizeof(value));
-    }
-    return parsed(value, size);
+std::optional<DosAttrib> PosixShare::dos_attrib(int fd, bool path_only, const struct ::statx& st) {
+    const auto get = [fd, path_only](char* into, std::size_t size) {
+        return get_xattr(fd, path_only, dos_attrib_name, into, size);
+    };
+    return attrib_by(st, get, [] { return true; });
+}
+
+std::optional<DosAttrib> PosixShare::dos_attrib_at(int directory, const char* name,
+                                                   const struct ::statx& st) {
+    const auto get = [directory, name](char* into, std::size_t size) {
+        return get_xattr_at(directory, name, dos_attrib_name, into, size);
+    };
+    // The name may be another file's by now: what was read is then not to be kept as this one's.
+    const auto sure = [directory, name, &st] {
+        struct ::statx again {};
+        return ::statx(directory, name, AT_SYMLINK_NOFOLLOW, STATX_INO | STATX_CTIME, &again) ==
+                   0 &&
+               key_of(again) == key_of(st) && stamp_of(again).ctime_ns == stamp_of(st).ctime_ns;
+    };
+    return attrib_by(st, get, sure);
 }
 
 vfs::FileStat PosixShare::make_stat(const struct ::statx& st, const std::optional<DosAttrib>& dos,
@@ -203,12 +244,10 @@ vfs::FileStat PosixShare::make_stat(const struct ::statx& st, const std::optiona
     return out;
 }
 
-Result<vfs::FileStat> PosixShare::stat_fd(int fd, bool path_only, std::string_view name) const {
+Result<vfs::FileStat> PosixShare::stat_fd(int fd, bool path_only, std::string_view name) {
     struct ::statx st {};
     if (::statx(fd, "", AT_EMPTY_PATH, stat_mask, &st) != 0) return fail_errno();
-    std::optional<DosAttrib> dos;
-    if (S_ISREG(st.stx_mode) || S_ISDIR(st.stx_mode)) dos = read_dos_attrib(fd, path_only);
-    return make_stat(st, dos, name);
+    return make_stat(st, dos_attrib(fd, path_only, st), name);
 }
 
 void PosixShare::volume_info(const vfs::OpContext& context, vfs::Done<vfs::VolumeInfo> done) {

@@ -12,8 +12,10 @@
 #include <string_view>
 
 #include "smb3d/vfs.h"
+#include "vfs_posix/attrib_cache.h"
 #include "vfs_posix/dos_attrib.h"
 #include "vfs_posix/identity.h"
+#include "vfs_posix/pace.h"
 #include "vfs_posix/posix_share.h"
 #include "vfs_posix/resolve.h"
 
@@ -28,6 +30,7 @@ struct FileSystemTraits {
     bool remote{false};  // stat and close may wait for a network: nothing of them runs on a loop
     bool birth_time{false};
     bool reflinks{false};  // files can share blocks (FICLONERANGE)
+    bool distinct_stamps{false};  // see AttribCache
 };
 
 // How an existing file got opened.
@@ -54,25 +57,34 @@ class PosixShare final : public vfs::Share, public std::enable_shared_from_this<
     const FileSystemTraits& traits() const { return traits_; }
     Resolver& resolver() { return resolver_; }
 
-    // Whether the file system writes to the page cache without waiting (RWF_NOWAIT); learnt from
-    // the first refusal.
-    bool writes_inline() const { return writes_inline_.load(std::memory_order_relaxed); }
-    void no_inline_writes() { writes_inline_.store(false, std::memory_order_relaxed); }
+    // Whether the file system knows writes that refuse to wait (RWF_NOWAIT); learnt from the first
+    // refusal.
+    bool nowait_writes() const { return nowait_writes_.load(std::memory_order_relaxed); }
+    void no_nowait_writes() { nowait_writes_.store(false, std::memory_order_relaxed); }
+
+    // Whether short operations of this request may run on its loop's thread; see Pace.
+    bool runs_inline(const vfs::OpContext& context) const {
+        return context.loop != nullptr && !traits_.remote && pace_.quick();
+    }
+    Pace& pace() { return pace_; }
 
     // Puts the calling thread into the identity of the request.
     [[nodiscard]] Result<void> wear(const vfs::OpContext& context) const;
 
-    // The attribute xattr; read as root if the caller may not, since who can name a file may see
-    // its attributes.
-    std::optional<DosAttrib> read_dos_attrib(int fd, bool path_only) const;
-    std::optional<DosAttrib> read_dos_attrib_at(int directory, const char* name) const;
+    // The attribute xattr, from the cache if it has what the stat `st` of the same file allows;
+    // read as root if the caller may not, since who can name a file may see its attributes.
+    std::optional<DosAttrib> dos_attrib(int fd, bool path_only, const struct ::statx& st);
+    std::optional<DosAttrib> dos_attrib_at(int directory, const char* name,
+                                           const struct ::statx& st);
 
     // `name`: the last component as on disk.
     vfs::FileStat make_stat(const struct ::statx&, const std::optional<DosAttrib>&,
                             std::string_view name) const;
-    Result<vfs::FileStat> stat_fd(int fd, bool path_only, std::string_view name) const;
+    Result<vfs::FileStat> stat_fd(int fd, bool path_only, std::string_view name);
 
   private:
+    template <class Get, class Sure>
+    std::optional<DosAttrib> attrib_by(const struct ::statx& st, Get get, Sure sure);
     // open.cpp
     std::optional<Result<vfs::OpenReply>> open_cached(const vfs::OpContext&,
                                                       const vfs::OpenRequest&);
@@ -81,6 +93,8 @@ class PosixShare final : public vfs::Share, public std::enable_shared_from_this<
                                          bool missing);
     std::optional<Result<vfs::OpenReply>> open_attempt(const vfs::OpenRequest&, bool missing);
     Opened open_existing(const std::string& path, const vfs::OpenRequest&, Blocking) const;
+    std::optional<Result<vfs::OpenReply>> create_inline(const vfs::OpContext&,
+                                                        const vfs::OpenRequest&);
     std::optional<Result<vfs::OpenReply>> open_found(Parent&, const std::string& name,
                                                      const vfs::OpenRequest&);
     Result<vfs::OpenReply> open_failed(int error, const std::string& path,
@@ -89,15 +103,24 @@ class PosixShare final : public vfs::Share, public std::enable_shared_from_this<
                                                      const vfs::OpenRequest&);
     Opened make_file(const Parent&, const std::string& name, const vfs::OpenRequest&) const;
     Opened make_directory(const Parent&, const std::string& name, const vfs::OpenRequest&) const;
-    Result<void> dress_created(const Opened&, const vfs::OpenRequest&);
-    void store_created(const Opened&, const vfs::OpenRequest&, const struct ::statx&) const;
-    Result<vfs::OpenReply> finish_open(Opened&&, std::string path_on_disk, const vfs::OpenRequest&,
-                                       bool created);
+    Result<vfs::FileStat> dress_created(const Opened&, const vfs::OpenRequest&,
+                                        std::string_view name);
+    std::optional<DosAttrib> store_created(const Opened&, const vfs::OpenRequest&,
+                                           const struct ::statx&) const;
+    Result<vfs::OpenReply> finish_open(Opened&&, std::string path_on_disk, const vfs::OpenRequest&);
+    vfs::OpenReply make_reply(Opened&&, std::string path_on_disk, const vfs::OpenRequest&,
+                              const vfs::FileStat&);
 
     // names.cpp
     struct Named;
     Result<Named> find_named(const std::string& path, vfs::FileId id);
+    std::optional<Named> find_named_cached(const std::string& path, vfs::FileId id);
+    std::optional<Result<void>> remove_inline(const vfs::OpContext&, const std::string& path,
+                                              vfs::FileId);
     Result<void> remove_blocking(const vfs::OpContext&, const std::string& path, vfs::FileId);
+    Result<void> remove_entry(const Named& named);
+    std::optional<Result<std::string>> rename_inline(const vfs::OpContext&,
+                                                     const vfs::RenameRequest&);
     Result<std::string> rename_blocking(const vfs::OpContext&, const vfs::RenameRequest&);
     Result<void> move_entry(Named& from, Parent& to, const std::string& name,
                             const std::optional<std::string>& existing, bool replace);
@@ -109,7 +132,9 @@ class PosixShare final : public vfs::Share, public std::enable_shared_from_this<
     const PosixOptions options_;
     const FileSystemTraits traits_;
     Resolver resolver_;
-    std::atomic<bool> writes_inline_{true};
+    AttribCache attribs_;
+    Pace pace_;
+    std::atomic<bool> nowait_writes_{true};
 };
 
 // Attributes that are kept in the xattr, of those in [MS-FSCC] 2.6.

@@ -36,6 +36,11 @@ struct Work {
 struct IoOp {
     using Done = void (*)(IoOp*, int result);
     Done done{nullptr};
+    // Of recv_pooled: the most that is wanted (0: as much as there is), when what follows shall
+    // be received where it belongs.
+    std::uint32_t at_most{0};
+    // Of send_all: `done` may come as late as the loop's next event, up to a second.
+    bool unhurried{false};
     // The loop's own from here on.
     IoOp* next{nullptr};
     std::uint64_t scratch[6]{};

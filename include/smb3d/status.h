@@ -136,6 +136,8 @@ namespace smb3d {
     X(OFFLOAD_READ_FLT_NOT_SUPPORTED, 0xC000A2A1)        \
     X(NO_RANGES_PROCESSED, 0xC0000460)                   \
     X(FILE_NOT_AVAILABLE, 0xC0000467)                    \
+    X(FILE_FORCED_CLOSED, 0xC00000B6)                    \
+    X(DUPLICATE_OBJECTID, 0xC000022A)                    \
     X(INVALID_LOCK_RANGE, 0xC00001A1)                    \
     X(INVALID_DEVICE_STATE, 0xC0000184)                  \
     X(INVALID_NETWORK_RESPONSE, 0xC00000C3)              \

@@ -57,6 +57,10 @@ class Link {
     // pause_receive().
     virtual std::size_t send_queued() const = 0;
     virtual std::size_t send_high_water() const = 0;
+    // Positions in what has been sent: after all that send() was given, and up to where the peer's
+    // machine has confirmed.  A transport that cannot tell lets everything count as confirmed.
+    virtual std::uint64_t sent_position() const { return 0; }
+    virtual std::uint64_t confirmed_position() const { return ~std::uint64_t{0}; }
     // Back-pressure: no further on_message() until resume (at most one that was under way).
     // resume_receive() never calls on_message() itself.
     virtual void pause_receive() = 0;

@@ -198,7 +198,8 @@ NtStatus NtlmContext::refuse(NtStatus status, std::string_view user, const char*
     return status;
 }
 
-// 3.2.5.1.2: anonymous has a session key made of zeros, which only the exchange of tokens may use.
+// 3.2.5.1.2: anonymous has a key exchange key made of zeros: who listens knows the session key, but
+// both sides have the same one.
 Result<void> NtlmContext::admit_anonymous(const ntlm::Authenticate& message) {
     if (!options().allow_anonymous || accounts().anonymous() == nullptr) {
         return fail(refuse(NtStatus::ACCESS_DENIED, "", "anonymous logons are off"));
@@ -342,7 +343,7 @@ Identity NtlmContext::identity() const {
     Identity out;
     out.caller = caller_;
     out.mechanism = "NTLMSSP";
-    if (caller_ != nullptr && !caller_->guest && !caller_->anonymous) {
+    if (caller_ != nullptr && !caller_->guest) {
         out.session_key = copy_bytes(key_);
         out.ntlm_flags = flags_;
     }

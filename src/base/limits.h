@@ -37,11 +37,15 @@ inline constexpr std::uint16_t max_credits = 8192;  // a connection's window
 inline constexpr std::size_t max_requests_in_flight = 1024;
 // of a connection; beyond it INSUFFICIENT_RESOURCES
 inline constexpr std::size_t max_async_in_flight = 512;
+// Connections of a client that a break is tried on.
+inline constexpr std::size_t max_break_attempts = 64;
 inline constexpr std::size_t max_sessions_per_connection = 1024;
 // Logons under way on a connection: strangers hold no more of max_sessions than this.
 inline constexpr std::size_t max_unfinished_logons = 16;
 inline constexpr std::size_t max_trees_per_session = 4096;
 inline constexpr std::size_t max_opens_per_session = 65536;
+// Opens of one client that wait for it.
+inline constexpr std::size_t max_disconnected_of_client = 16384;
 inline constexpr std::size_t max_locks_per_file = 65536;
 
 static_assert(max_credits * credit_unit >= max_transact);

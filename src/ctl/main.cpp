@@ -84,6 +84,10 @@ void add_commands(CLI::App& app, Request& request) {
     command(*open, "list", "all open files", request, "open.list");
     CLI::App* close = command(*open, "close", "close an open file", request, "open.close");
     close->add_option("id", request.id, "as open list shows it")->required();
+    CLI::App* lease = group(app, "lease", "what clients may cache");
+    CLI::App* take =
+        command(*lease, "break", "take back a client's oplock or lease", request, "lease.break");
+    take->add_option("id", request.id, "the open file's, as open list shows it")->required();
     CLI::App* log = group(app, "log", "what is logged");
     CLI::App* level = command(*log, "level", "show or set the levels", request, "log.level");
     level->add_option("component", request.component, "a component, or \"all\"");

@@ -29,6 +29,11 @@ std::string harmless(std::string_view text) {
 std::string cell(const json& value) {
     if (value.is_string()) return harmless(value.get<std::string>());
     if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
+    if (value.is_object() && value.contains("peer")) {  // a session's channel
+        return fmt::format("{} ({}, loop {}, since {})", cell(value["peer"]),
+                           cell(value.value("transport", json())),
+                           cell(value.value("loop", json())), cell(value.value("since", json())));
+    }
     if (!value.is_array()) return value.is_null() ? "" : value.dump();
     std::string text;
     for (const json& item : value) {
@@ -106,9 +111,10 @@ constexpr Column share_columns[] = {
     {"NAME", "name"},           {"PATH", "path"},         {"CONNECTIONS", "connections"},
     {"READ ONLY", "read_only"}, {"ENCRYPTED", "encrypt"}, {"HIDDEN", "hidden"},
     {"COMMENT", "comment"}};
-constexpr Column open_columns[] = {{"ID", "id"},       {"USER", "user"}, {"FROM", "peer"},
-                                   {"SHARE", "share"}, {"PATH", "path"}, {"ACCESS", "access"},
-                                   {"LOCKS", "locks"}};
+constexpr Column open_columns[] = {{"ID", "id"},         {"USER", "user"},  {"FROM", "peer"},
+                                   {"SHARE", "share"},   {"PATH", "path"},  {"ACCESS", "access"},
+                                   {"OPLOCK", "oplock"}, {"LOCKS", "locks"},
+                                   {"STATE", "state"}};
 constexpr Column config_columns[] = {{"KEY", "key"}, {"VALUE", "value"}, {"SOURCE", "source"}};
 constexpr Column user_columns[] = {
     {"NAME", "name"}, {"STATE", "state"}, {"FULL NAME", "full_name"}, {"CREATED", "created"}};
@@ -132,6 +138,8 @@ std::string render(const std::string& command, const json& result) {
         return fmt::format("Session {} has been ended.\n", cell(result["id"]));
     if (command == "open.close")
         return fmt::format("Open {} has been closed.\n", cell(result["id"]));
+    if (command == "lease.break")
+        return fmt::format("The client of open {} has been told.\n", cell(result["id"]));
     if (command == "reload") return render_reload(result);
     return pairs(result);
 }

@@ -131,6 +131,13 @@ json run_connection_list(Control& control, const json&) {
 json run_session_list(Control& control, const json&) {
     json list = json::array();
     for (const auto& s : control.server().sessions()) {
+        json channels = json::array();
+        for (const auto& c : s.channels) {
+            channels.push_back({{"peer", c.peer},
+                                {"transport", c.transport},
+                                {"loop", c.loop},
+                                {"since", time_text(c.since)}});
+        }
         list.push_back({{"id", id_text(s.id)},
                         {"user", s.user},
                         {"domain", s.domain},
@@ -138,7 +145,7 @@ json run_session_list(Control& control, const json&) {
                         {"dialect", s.dialect},
                         {"signing", s.signing},
                         {"encryption", s.encryption},
-                        {"channels", s.channels},
+                        {"channels", std::move(channels)},
                         {"shares", s.trees},
                         {"opens", s.opens},
                         {"guest", s.guest},
@@ -169,6 +176,14 @@ json run_share_list(Control& control, const json&) {
     return list;
 }
 
+// For people; --json has the parts of it.
+std::string state_text(const engine::OpenInfo& o) {
+    if (o.waiting) {
+        return fmt::format("{}, owner away, {} s left", o.durable, (o.left_ms + 999) / 1000);
+    }
+    return o.durable.empty() ? "open" : o.durable;
+}
+
 json run_open_list(Control& control, const json&) {
     json list = json::array();
     for (const auto& o : control.server().opens()) {
@@ -183,6 +198,13 @@ json run_open_list(Control& control, const json&) {
                         {"directory", o.directory},
                         {"delete_on_close", o.delete_on_close},
                         {"locks", o.locks},
+                        {"oplock", o.oplock},
+                        {"lease_key", o.lease_key},
+                        {"durable", o.durable},
+                        {"waiting", o.waiting},
+                        {"seconds_left", o.left_ms / 1000},
+                        {"state", state_text(o)},
+                        {"breaking", o.breaking},
                         {"since", time_text(o.since)}});
     }
     return list;
@@ -193,6 +215,15 @@ json run_open_close(Control& control, const json& arguments) {
     if (!control.server().close_open(id))
         throw Refused{fmt::format("there is no open {}", id_text(id))};
     log::info(log::Component::admin, "open {} closed by the administrator", id_text(id));
+    return {{"id", id_text(id)}};
+}
+
+json run_lease_break(Control& control, const json& arguments) {
+    const auto id = id_argument(arguments);
+    if (!control.server().break_lease(id))
+        throw Refused{fmt::format("there is no open file {}", id_text(id))};
+    log::info(log::Component::admin, "oplock or lease of open {} broken by the administrator",
+              id_text(id));
     return {{"id", id_text(id)}};
 }
 
@@ -269,6 +300,7 @@ constexpr Command commands[] = {
     {"share.list", run_share_list},
     {"open.list", run_open_list},
     {"open.close", run_open_close},
+    {"lease.break", run_lease_break},
     {"log.level", run_log_level},
     {"reload", run_reload},
     {"config.show", run_config_show},

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "daemon/interface_watch.h"
 #include "crypto/provider.h"
 #include "daemon/toml_reader.h"
 #include "engine/config.h"
@@ -36,6 +37,10 @@ struct ShareConfig {
     std::vector<std::string> read_only_users;
     bool access_based_enumeration{};
     engine::OfflineCaching caching{};
+    bool oplocks{};
+    bool level2_oplocks_only{};
+    bool directory_leases{};
+    bool continuous_availability{};
     std::uint32_t max_connections{};
     bool case_sensitive{};
     Symlinks symlinks{};
@@ -74,6 +79,15 @@ struct Config {
     std::uint32_t max_connections_per_address{};
     std::uint32_t max_sessions{};
     std::uint32_t max_open_files{};
+    bool multichannel{};
+    std::uint32_t max_channels{};
+    InterfaceRules interfaces;
+    bool leases{};
+    bool directory_leases{};
+    std::uint32_t max_directory_leases{};
+    std::uint64_t oplock_break_timeout_ms{};
+    std::uint64_t durable_timeout_ms{};
+    std::uint32_t max_disconnected_opens{};
     std::uint64_t authentication_timeout_ms{};
     std::uint64_t idle_session_timeout_ms{};
     std::uint64_t stop_timeout_ms{};

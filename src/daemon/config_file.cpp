@@ -154,6 +154,8 @@ void Loader::walk_entry(const TomlEntry& entry, const Section& section, const st
         return;
     }
     const Row* row = star ? nullptr : find_row(pattern);
+    // A free key may hold dots itself: an interface "eth0.100".
+    if (row == nullptr && !star) row = find_row(joined(section, "_"));
     if (row == nullptr) {
         unknown(entry, section, full);
         return;

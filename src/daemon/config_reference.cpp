@@ -84,6 +84,25 @@ std::string roff(string_view text) {
     return out;
 }
 
+// For rows without a default: what a value, and the name of a free key, look like.
+string_view sample_of(const Row& row) {
+    if (row.path == "share.*.path") return "\"/srv/data\"";
+    switch (row.type) {
+        case Type::choice:
+            return "\"debug\"";
+        case Type::integer:
+            return "10000";
+        case Type::boolean:
+            return "true";
+        default:
+            return "\"value\"";
+    }
+}
+string_view sample_name(const Row& row) {
+    if (row.path.starts_with("interface.")) return "eth0";
+    return row.type == Type::choice ? "engine" : "option";
+}
+
 }  // namespace
 
 std::string describe_type(const Row& row) {
@@ -142,13 +161,8 @@ std::string example_configuration() {
         }
         out += "\n" +
                wrapped(fmt::format("{}{}", row.doc, row.reloadable ? "" : "  (restart)"), "# ", 96);
-        const string_view example = !row.fallback.empty()        ? row.fallback
-                                    : row.path == "share.*.path" ? string_view("\"/srv/data\"")
-                                    : row.type == Type::choice   ? string_view("\"debug\"")
-                                                                 : string_view("\"value\"");
-        out += fmt::format("# {} = {}\n",
-                           key == "*" ? (row.type == Type::choice ? "engine" : "option") : key,
-                           example);
+        const string_view example = row.fallback.empty() ? sample_of(row) : row.fallback;
+        out += fmt::format("# {} = {}\n", key == "*" ? sample_name(row) : key, example);
     }
     return out;
 }

@@ -104,6 +104,19 @@ void assign(LogTarget& to, const Value& v) { pick(to, targets, v.text); }
 void assign(Symlinks& to, const Value& v) { pick(to, symlink_rules, v.text); }
 void assign(log::Level& to, const Value& v) { pick(to, levels, v.text); }
 
+void put_exclude(const Slot& slot, const Value& value) {
+    slot.config.interfaces.exclude = value.list;
+}
+void put_speed(const Slot& slot, const Value& value) {
+    slot.config.interfaces.speed[std::string(slot.key)] = static_cast<std::uint32_t>(value.number);
+}
+void put_rss(const Slot& slot, const Value& value) {
+    slot.config.interfaces.rss[std::string(slot.key)] = value.flag;
+}
+void put_rdma(const Slot& slot, const Value& value) {
+    slot.config.interfaces.rdma[std::string(slot.key)] = value.flag;
+}
+
 template <class C, class M>
 C class_of(M C::*);
 
@@ -167,7 +180,7 @@ constexpr Row table[] = {
     {"server.signing", Type::choice, R"("offered")", 0, 0, signing_names, live, optional,
      put<&Config::signing>,
      "\"offered\": a session is signed if its client asks for it (Windows does).  \"required\" "
-     "(recommended): unsigned requests are refused."},
+     "(recommended): unsigned requests are refused, and guests, who have no key to sign with."},
     {"server.encryption", Type::choice, R"("offered")", 0, 0, encryption_names, live, optional,
      put<&Config::encryption>,
      "\"off\": encryption is not negotiated.  \"offered\": clients that ask for it, and shares "
@@ -190,6 +203,30 @@ constexpr Row table[] = {
      "Open files and directories at once.  The limit on the process's file descriptors is raised "
      "to fit "
      "as far as the system allows."},
+    {"server.multichannel", Type::boolean, "true", 0, 0, none, live, optional,
+     put<&Config::multichannel>,
+     "Let SMB 3 clients use several connections for one session (multichannel)."},
+    {"server.max_channels", Type::integer, "32", 1, 256, none, live, optional,
+     put<&Config::max_channels>, "Connections that one session may use."},
+    {"server.leases", Type::boolean, "true", 0, 0, none, live, optional, put<&Config::leases>,
+     "Offer leases (SMB 2.1 and newer): clients cache what nobody else uses."},
+    {"server.directory_leases", Type::boolean, "true", 0, 0, none, live, optional,
+     put<&Config::directory_leases>,
+     "Offer leases on directories (SMB 3.0 and newer): clients keep listings."},
+    {"server.max_directory_leases", Type::integer, "65536", 16, 10000000, none, live, optional,
+     put<&Config::max_directory_leases>,
+     "Leases on directories at once; beyond it the oldest is taken back."},
+    {"server.oplock_break_timeout", Type::duration, R"("35s")", second, 600 * second, none, live,
+     optional, put<&Config::oplock_break_timeout_ms>,
+     "How long others wait for a client that has been asked to give up an oplock or lease."},
+    {"server.durable_timeout", Type::duration, R"("60s")", second, 3600 * second, none, live,
+     optional, put<&Config::durable_timeout_ms>,
+     "How long a durable or persistent handle waits for a client that has lost its connection and "
+     "did not say how long it wants (one that does gets up to 5 minutes)."},
+    {"server.max_disconnected_opens", Type::integer, "65536", 0, 10000000, none, live, optional,
+     put<&Config::max_disconnected_opens>,
+     "Handles that wait for their clients at once, 16384 of one client at most.  Beyond it "
+     "handles are closed with their connection."},
     {"server.authentication_timeout", Type::duration, R"("30s")", second, 600 * second, none, live,
      optional, put<&Config::authentication_timeout_ms>,
      "A connection without a session after this time is closed."},
@@ -207,12 +244,6 @@ constexpr Row table[] = {
      "\"uring\": io_uring; \"epoll\": epoll and worker threads; \"auto\": io_uring where the "
      "kernel "
      "allows it, else epoll."},
-    {"crypto.provider", Type::choice, R"("auto")", 0, 0, provider_names, restart, optional,
-     put<&Config::crypto_provider>,
-     "Who signs and encrypts: \"openssl\"; \"builtin\": smb3d's own use of the processor's "
-     "instructions (x86-64 with VAES); \"ipsec-mb\": libipsec-mb, if smb3d was built with it; "
-     "\"auto\": "
-     "measured at start, each algorithm from the fastest.  smb3dctl status shows the choice."},
     {"server.max_memory", Type::size, R"("1GiB")", 16 * mib, 1024 * gib, none, restart, optional,
      put<&Config::max_memory>,
      "Ceiling of the memory for message and file data under way, all connections together."},
@@ -231,6 +262,26 @@ constexpr Row table[] = {
      "Server-side copy: the most that one request may copy.  Clients that ask for more are told "
      "the "
      "three limits."},
+
+    {"crypto.provider", Type::choice, R"("auto")", 0, 0, provider_names, restart, optional,
+     put<&Config::crypto_provider>,
+     "Who signs and encrypts: \"openssl\"; \"builtin\": smb3d's own use of the processor's "
+     "instructions (x86-64 with VAES); \"ipsec-mb\": libipsec-mb, if smb3d was built with it; "
+     "\"auto\": "
+     "measured at start, each algorithm from the fastest.  smb3dctl status shows the choice."},
+
+    {"interface.exclude", Type::text_list, R"(["docker*", "virbr*", "veth*"])", 0, 256, none, live,
+     optional, put_exclude,
+     "Network interfaces (names, with * and ?) and addresses that clients are not told of for "
+     "multichannel.  Those that the server does not listen on are left out anyway."},
+    {"interface.speed.*", Type::integer, "", 1, 10000000, none, live, optional, put_speed,
+     "Speed of an interface in Mbit/s, instead of what its adapter says.  Clients use the "
+     "fastest."},
+    {"interface.rss.*", Type::boolean, "", 0, 0, none, live, optional, put_rss,
+     "Whether an interface spreads its work over several processors (RSS), so that clients open "
+     "several connections to it; instead of whether it has several receive queues."},
+    {"interface.rdma.*", Type::boolean, "", 0, 0, none, live, optional, put_rdma,
+     "Whether clients are told that an interface can do RDMA."},
 
     {"auth.guest", Type::boolean, "false", 0, 0, none, live, optional, put<&Config::guest>,
      "Let users without an account in as guests, on shares that allow guests.  A wrong password "
@@ -282,6 +333,19 @@ constexpr Row table[] = {
      "Leave out of listings the files that the user may not read."},
     {"share.*.caching", Type::choice, R"("manual")", 0, 0, caching_names, live, optional,
      put<&ShareConfig::caching>, "What Windows clients may keep for offline use."},
+    {"share.*.oplocks", Type::boolean, "true", 0, 0, none, live, optional,
+     put<&ShareConfig::oplocks>, "Grant oplocks and leases: clients may cache."},
+    {"share.*.level2_oplocks_only", Type::boolean, "false", 0, 0, none, live, optional,
+     put<&ShareConfig::level2_oplocks_only>,
+     "Let clients cache what they read, but neither what they write nor open files."},
+    {"share.*.directory_leases", Type::boolean, "true", 0, 0, none, live, optional,
+     put<&ShareConfig::directory_leases>,
+     "Grant leases on directories (see server.directory_leases)."},
+    {"share.*.continuous_availability", Type::boolean, "false", 0, 0, none, live, optional,
+     put<&ShareConfig::continuous_availability>,
+     "Give SMB 3 clients persistent handles: with their leases and locks they survive a crash or "
+     "restart of the server.  Every such handle is written to server.state_dir before it is "
+     "granted, and every write to it goes through to the disk."},
     {"share.*.max_connections", Type::integer, "0", 0, 1000000, none, live, optional,
      put<&ShareConfig::max_connections>, "Tree connects at once.  0: no limit."},
     {"share.*.case_sensitive", Type::boolean, "false", 0, 0, none, live, optional,

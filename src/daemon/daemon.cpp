@@ -184,6 +184,16 @@ std::shared_ptr<const engine::ServerConfig> Daemon::server_config(const Config& 
         static_cast<std::uint32_t>((config.idle_session_timeout_ms + 59999) / 60000);
     made->max_sessions = config.max_sessions;
     made->max_open_files = config.max_open_files;
+    made->multichannel = config.multichannel;
+    made->max_channels_per_session = config.max_channels;
+    made->leases = config.leases;
+    made->directory_leases = config.directory_leases;
+    made->max_directory_leases = config.max_directory_leases;
+    made->oplock_break_seconds = static_cast<std::uint32_t>(
+        std::max<std::uint64_t>(1, config.oplock_break_timeout_ms / 1000));
+    made->persistent_handles = store_ != nullptr;
+    made->durable_timeout_ms = static_cast<std::uint32_t>(config.durable_timeout_ms);
+    made->max_disconnected_opens = config.max_disconnected_opens;
     made->shares = std::move(shares);
     return made;
 }
@@ -211,6 +221,7 @@ std::expected<void, std::string> Daemon::start_server() {
     auto authority = make_authority(*config_);
     if (!authority) return std::unexpected(authority.error());
     authority_ = std::move(*authority);
+    open_store();
     shares_ = std::make_unique<Shares>(loop_pointers(), plugins_);
     view_ = std::make_shared<DaemonView>();
     view_->set_authority(authority_);
@@ -221,7 +232,27 @@ std::expected<void, std::string> Daemon::start_server() {
     server_ = engine::Server::create(loop_pointers(), server_config(*config_, std::move(policies)),
                                      authority_);
     view_->bind(*server_);
+    if (store_) {
+        server_->use_store(store_);
+        const engine::RestoreReport report = server_->restore();
+        if (report.restored + report.dropped != 0) {
+            log::info(component, "{} persistent handles wait for their clients, {} are lost",
+                      report.restored, report.dropped);
+        }
+    }
     return {};
+}
+
+// Without it the server serves, but gives nobody a persistent handle.
+void Daemon::open_store() {
+    durable::StoreOptions options;
+    options.directory = config_->state_dir + "/handles";
+    auto store = durable::Store::open(std::move(options));
+    if (store) {
+        store_ = std::move(*store);
+    } else {
+        log::error(component, "no persistent handles: {}", store.error());
+    }
 }
 
 std::expected<void, std::string> Daemon::start_listening() {
@@ -237,8 +268,27 @@ std::expected<void, std::string> Daemon::start_listening() {
     for (const std::string& problem : problems) log::error(component, "{}", problem);
     // A machine without IPv6 must come up on the default addresses.
     if (problems.size() == config_->listen.size()) return std::unexpected(problems.front());
+    if (auto watched = interfaces_.open(); !watched) {
+        log::warn(component, "clients will not learn of further addresses: {}", watched.error());
+    }
+    tell_interfaces();
     return admin_.open(socket_path(*config_),
                        [this](const std::string& request) { return commands_.run(request); });
+}
+
+// [MS-SMB2] 3.3.5.15.11: what clients that ask for the network interfaces are told from now on.
+void Daemon::tell_interfaces() {
+    auto list = std::make_shared<const engine::NetworkInterfaces>(
+        list_interfaces(interfaces_.table(), config_->interfaces, listeners_->served(),
+                        [](const std::string& name) { return read_hardware("/sys", name); }));
+    if (told_interfaces_ && *told_interfaces_ == *list) return;
+    for (const engine::NetworkInterface& entry : *list) {
+        log::info(component, "multichannel: {} (interface {}, {} Mbit/s{}{})", address_text(entry),
+                  entry.name, entry.speed / 1'000'000, entry.rss ? ", RSS" : "",
+                  entry.rdma ? ", RDMA" : "");
+    }
+    told_interfaces_ = list;
+    server_->set_interfaces(std::move(list));
 }
 
 DaemonStatus Daemon::status() {
@@ -316,6 +366,7 @@ ReloadReport Daemon::apply(const Config& wanted) {
         report.warnings.push_back(problem);
     if (difference.log_changed) apply_log_levels(*config);
     config_ = std::move(config);
+    tell_interfaces();
     shares_->collect();
     report.ok = true;
     return report;
@@ -376,6 +427,7 @@ void Daemon::tick(steady_clock::time_point now) {
     if (now >= next_status_) {
         notify_.status(status_line());
         shares_->collect();
+        heap_.trim();
         next_status_ = now + std::chrono::seconds(30);
     }
 }
@@ -401,12 +453,14 @@ int Daemon::run() {
               loops_.size(), loops_.front()->kind(), worker_count_, config_->shares.size());
     notify_.ready(status_line());
     while (!stopping_) {
-        std::vector<::pollfd> fds{{signals, POLLIN, 0}};
+        // poll() passes over a descriptor of -1.
+        std::vector<::pollfd> fds{{signals, POLLIN, 0}, {interfaces_.fd(), POLLIN, 0}};
         admin_.add_to(fds);
-        const int ready = ::poll(fds.data(), fds.size(), poll_timeout_ms(fds.size() > 2));
+        const int ready = ::poll(fds.data(), fds.size(), poll_timeout_ms(fds.size() > 3));
         if (ready < 0 && errno != EINTR) break;
         if (ready > 0) {
-            if (fds.front().revents != 0) handle_signal(signals);
+            if (fds[0].revents != 0) handle_signal(signals);
+            if (fds[1].revents != 0 && interfaces_.read()) tell_interfaces();
             if (!stopping_) admin_.handle(fds);
         }
         const auto now = steady_clock::now();
@@ -423,6 +477,7 @@ int Daemon::run() {
 void Daemon::stop() {
     notify_.stopping();
     admin_.close();
+    interfaces_.close();
     if (listeners_) {
         listeners_->stop_all();
         listeners_.reset();
@@ -431,6 +486,10 @@ void Daemon::stop() {
         server_->stop(std::chrono::milliseconds(config_->stop_timeout_ms));
         view_->unbind();
         server_.reset();
+    }
+    if (store_) {
+        store_->close();
+        store_.reset();
     }
     if (shares_) {
         shares_->release();

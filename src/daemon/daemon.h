@@ -17,6 +17,7 @@
 
 #include "auth/local_authority.h"
 #include "base/buffer_pool.h"
+#include "base/heap.h"
 #include "daemon/admin_commands.h"
 #include "daemon/admin_socket.h"
 #include "daemon/config_file.h"
@@ -76,12 +77,14 @@ class Daemon final : public Control {
 
     ReloadReport apply(const Config& wanted);
     void note_reload(const ReloadReport& report);
+    void tell_interfaces();
     void handle_signal(int fd);
     void tick(std::chrono::steady_clock::time_point now);
     bool loops_turn();
     std::string status_line();
     int poll_timeout_ms(bool admin_clients) const;
     void stop();
+    void open_store();
 
     std::shared_ptr<const Config> config_;
     Load load_;
@@ -102,11 +105,16 @@ class Daemon final : public Control {
     std::unique_ptr<Shares> shares_;
     std::shared_ptr<DaemonView> view_;
     std::shared_ptr<const auth::LocalAuthority> authority_;
+    std::shared_ptr<durable::Store> store_;
     std::unique_ptr<engine::Server> server_;
     transport::SocketTransport transport_;
     std::unique_ptr<Listeners> listeners_;
     AdminCommands commands_{*this};
     AdminSocket admin_;
+
+    HeapTrimmer heap_;
+    InterfaceWatch interfaces_;
+    std::shared_ptr<const engine::NetworkInterfaces> told_interfaces_;
 
     bool stopping_{false};
     std::vector<std::uint64_t> turns_;  // of each loop, when last seen

@@ -65,4 +65,13 @@ std::vector<std::string> Listeners::addresses() const {
     return all;
 }
 
+std::vector<ServedAddress> Listeners::served() const {
+    std::vector<ServedAddress> all;
+    for (const auto& [address, open] : open_) {
+        // ":445" is every address of both families: one socket, [::], takes IPv4 as well.
+        all.push_back({open.listener->address(), address.starts_with(':'), false});
+    }
+    return all;
+}
+
 }  // namespace smb3d::daemon

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/interface_watch.h"
 #include "smb3d/loop.h"
 #include "smb3d/transport.h"
 
@@ -31,6 +32,7 @@ class Listeners {
 
     bool has(const std::string& address) const { return open_.contains(address); }
     std::vector<std::string> addresses() const;  // as the system has them
+    std::vector<ServedAddress> served() const;
 
   private:
     struct Open {

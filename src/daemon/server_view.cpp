@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/utf16.h"
+#include "engine/share_access.h"
 
 namespace smb3d::daemon {
 
@@ -37,7 +38,9 @@ pipe::ServerIdentity DaemonView::identity() const {
     return identity;
 }
 
-std::vector<pipe::ShareEntry> DaemonView::shares(const Caller&) const {
+// [MS-SRVS] 3.1.4.8: to administrators all; to others those that would let them in, so that a share
+// of somebody else's is as if it were not there.
+std::vector<pipe::ShareEntry> DaemonView::shares(const Caller& caller) const {
     std::vector<pipe::ShareEntry> list;
     engine::Server* engine = server();
     if (engine == nullptr) return list;
@@ -45,6 +48,7 @@ std::vector<pipe::ShareEntry> DaemonView::shares(const Caller&) const {
     for (const auto& share : engine->shares()) uses[share.name] = share.trees;
     const auto config = engine->config();
     for (const auto& [folded, policy] : config->shares) {
+        if (!administrator(caller) && !engine::share_access(*policy, caller)) continue;
         pipe::ShareEntry entry;
         entry.name = policy->name;
         entry.comment = policy->comment;
@@ -67,7 +71,7 @@ std::vector<pipe::SessionEntry> DaemonView::sessions() const {
     if (engine == nullptr) return list;
     for (const auto& session : engine->sessions()) {
         pipe::SessionEntry entry;
-        if (!session.channels.empty()) entry.client = host_of(session.channels.front());
+        if (!session.channels.empty()) entry.client = host_of(session.channels.front().peer);
         entry.user = session.user;
         entry.opens = static_cast<std::uint32_t>(session.opens);
         entry.active_seconds = seconds_since(session.since);
@@ -87,7 +91,7 @@ std::vector<pipe::ConnectionEntry> DaemonView::connections() const {
             pipe::ConnectionEntry entry;
             entry.id = ++id;
             entry.share = share;
-            if (!session.channels.empty()) entry.client = host_of(session.channels.front());
+            if (!session.channels.empty()) entry.client = host_of(session.channels.front().peer);
             entry.user = session.user;
             entry.ipc = equal_folded(share, "IPC$");
             entry.active_seconds = seconds_since(session.since);
@@ -134,8 +138,9 @@ std::size_t DaemonView::end_sessions(const std::string& client, const std::strin
     if (engine == nullptr) return 0;
     std::size_t ended = 0;
     for (const auto& session : engine->sessions()) {
-        const bool from_client = client.empty() || (!session.channels.empty() &&
-                                                    host_of(session.channels.front()) == client);
+        const bool from_client =
+            client.empty() ||
+            (!session.channels.empty() && host_of(session.channels.front().peer) == client);
         const bool of_user = user.empty() || equal_folded(session.user, user);
         if (from_client && of_user && engine->end_session(session.id)) ++ended;
     }

@@ -26,6 +26,10 @@ std::shared_ptr<const engine::SharePolicy> make_policy(const ShareConfig& share,
     policy->allow_anonymous = share.anonymous;
     policy->access_based_enumeration = share.access_based_enumeration;
     policy->caching = share.caching;
+    policy->oplocks = share.oplocks;
+    policy->level2_only = share.level2_oplocks_only;
+    policy->directory_leases = share.directory_leases;
+    policy->continuous_availability = share.continuous_availability;
     policy->allowed_users = share.users;
     policy->denied_users = share.deny_users;
     policy->read_only_users = share.read_only_users;
@@ -49,6 +53,9 @@ bool same_policy(const ShareConfig& a, const ShareConfig& b) {
            a.anonymous == b.anonymous && a.users == b.users && a.deny_users == b.deny_users &&
            a.read_only_users == b.read_only_users &&
            a.access_based_enumeration == b.access_based_enumeration && a.caching == b.caching &&
+           a.oplocks == b.oplocks && a.level2_oplocks_only == b.level2_oplocks_only &&
+           a.directory_leases == b.directory_leases &&
+           a.continuous_availability == b.continuous_availability &&
            a.max_connections == b.max_connections;
 }
 

@@ -22,6 +22,8 @@ class Provider;
 
 namespace smb3d::engine {
 
+using ClientGuid = std::array<std::uint8_t, 16>;
+
 enum class Dialect : std::uint16_t {
     smb202 = 0x0202,
     smb210 = 0x0210,
@@ -90,6 +92,12 @@ struct SharePolicy {
     std::vector<std::string> read_only_users;
     std::map<std::string, std::uint32_t> group_ids;
     std::uint32_t max_connections{0};  // 0: no limit
+    // persistent handles are granted ([MS-SMB2] 3.3.1.6 Share.IsCA)
+    bool continuous_availability{false};
+    // [MS-SMB2] 3.3.1.6: what clients may cache of its files.
+    bool oplocks{true};       // traditional ones and leases
+    bool level2_only{false};  // SMB2_SHAREFLAG_FORCE_LEVELII_OPLOCK: reads only
+    bool directory_leases{true};
 };
 
 struct ServerConfig {
@@ -116,6 +124,17 @@ struct ServerConfig {
     std::uint32_t idle_session_minutes{0};     // 0: never
     std::uint32_t max_sessions{32768};
     std::uint32_t max_open_files{262144};
+    // There is a store for persistent handles.
+    bool persistent_handles{false};
+    std::uint32_t durable_timeout_ms{60'000};  // if the client asks for none
+    std::uint32_t max_disconnected_opens{65536};
+    // SMB2_GLOBAL_CAP_MULTI_CHANNEL: a session may use several connections.
+    bool multichannel{true};
+    std::uint32_t max_channels_per_session{32};
+    bool leases{true};                          // SMB2_GLOBAL_CAP_LEASING
+    bool directory_leases{true};                // SMB2_GLOBAL_CAP_DIRECTORY_LEASING
+    std::uint32_t max_directory_leases{65536};  // the oldest is broken to make room
+    std::uint32_t oplock_break_seconds{35};     // for a client to acknowledge
     // [MS-SMB2] 3.3.3 ServerSideCopyMaxNumberofChunks, ...MaxChunkSize, ...MaxDataSize.
     std::uint32_t copy_max_chunks{256};
     std::uint32_t copy_max_chunk_size{1U << 20};

@@ -46,6 +46,10 @@ void Connection::authenticated() {
     link_->set_max_message(limits::max_message);
 }
 
+Channel Connection::describe_channel() const {
+    return {id_, peer(), link_->kind(), loop().index(), filetime_now()};
+}
+
 void Connection::on_message(Buffer message) {
     if (closing_ || finishing_ || !gate_.enter()) return;
     receive(*this, std::move(message));
@@ -156,6 +160,13 @@ std::size_t Connection::unfinished_logons() const {
                       [](const auto& entry) { return !entry.second.signer; }));
 }
 
+bool Connection::has_user() const {
+    return std::any_of(channels_.begin(), channels_.end(), [](const auto& entry) {
+        const SessionChannel& channel = entry.second;
+        return channel.signer && !channel.session->anonymous && !channel.session->guest;
+    });
+}
+
 void Connection::arm_authentication_deadline() {
     if (authentication_deadline_.armed()) return;
     loop().arm(authentication_deadline_,
@@ -184,7 +195,8 @@ void Connection::delist(RequestChain& chain) {
 }
 
 bool Connection::register_async(Call& call) {
-    if (async_.size() >= limits::max_async_in_flight) return false;
+    // One less may wait, as with Windows (smbtorture smb2.credits.*_max_async_credits).
+    if (async_.size() + 1 >= limits::max_async_in_flight) return false;
     // [MS-SMB2] 3.3.4.2: unique on the connection; the message id is, and never 0 after NEGOTIATE.
     call.async_id = call.header.message_id;
     async_.emplace(call.async_id, &call);

@@ -21,6 +21,7 @@
 #include "engine/session.h"
 #include "engine/statistics.h"
 #include "smb3d/transport.h"
+#include "wire/negotiate.h"
 
 namespace smb3d::engine {
 
@@ -43,13 +44,17 @@ struct Negotiated {
     Cipher cipher{Cipher::none};
     SigningAlgorithm signing{SigningAlgorithm::hmac_sha256};
     bool supports_multi_credit{false};
+    bool supports_notifications{false};  // SMB2_GLOBAL_CAP_NOTIFICATIONS
     std::uint32_t max_transact{0};
     crypto::PreauthHash preauth;  // 3.1.1: Connection.PreauthIntegrityHashValue
 
     bool smb3() const { return dialect >= Dialect::smb300; }
+    bool multichannel() const {
+        return (server_capabilities & wire::capabilities::multi_channel) != 0;
+    }
 };
 
-// One of this connection's sessions: [MS-SMB2] 3.3.1.13 (Per Channel), with the logon that is under
+// One of this connection's sessions: [MS-SMB2] 3.3.1.14 (Per Channel), with the logon that is under
 // way.
 struct SessionChannel {
     std::shared_ptr<Session> session;
@@ -59,6 +64,7 @@ struct SessionChannel {
     crypto::PreauthHash preauth;  // Session.PreauthIntegrityHashValue
     bool step_running{false};     // a further SESSION_SETUP for it is refused meanwhile
     std::size_t rounds{0};
+    bool binding{false};  // to a session that another connection logged on: 3.3.5.5.2
 };
 
 class Connection final : public transport::LinkEvents {
@@ -92,8 +98,11 @@ class Connection final : public transport::LinkEvents {
     void drop_channel(std::uint64_t session_id);
     std::size_t channel_count() const { return channels_.size(); }
     std::size_t unfinished_logons() const;
+    // True if one of the sessions is that of a user with a password.
+    bool has_user() const;
     // The first session became valid: the pre-authentication limits no longer apply.
     void authenticated();
+    Channel describe_channel() const;
 
     // -- requests under way
     void enlist(RequestChain& chain);

@@ -7,6 +7,7 @@
 #include "engine/cmd/handlers.h"
 #include "engine/connection.h"
 #include "engine/request_chain.h"
+#include "engine/server_impl.h"
 
 namespace smb3d::engine {
 
@@ -44,6 +45,17 @@ bool charge_covers(const Call& call, std::uint64_t payload) {
     return payload <= charge * limits::credit_unit;
 }
 
+// [MS-SMB2] 3.3.5.2.10: Verifying the Channel Sequence Number.
+bool in_order(Call& call) {
+    if (!call.connection.negotiated.smb3()) return true;
+    const bool counted = call.open.enter_order(
+        call.header.channel_sequence(), call.header.is(wire::header_flags::replay_operation));
+    const wire::Command command = call.header.command;
+    const bool changes = command == wire::Command::write || command == wire::Command::set_info ||
+                         command == wire::Command::ioctl;
+    return counted || !changes;
+}
+
 // [MS-SMB2] 3.3.5.2.7.2: a related request takes the file of the one before.
 NtStatus resolve_open(Call& call, wire::FileId id) {
     RelatedState& related = call.chain.related();
@@ -59,11 +71,15 @@ NtStatus resolve_open(Call& call, wire::FileId id) {
         related.has_file = false;
         return NtStatus::FILE_CLOSED;
     }
+    // 3.3.5.2.. most commands: the client has the answer to its CREATE, so that it is no replay.
+    if (call.open->replay_eligible.load(std::memory_order_relaxed) && !call.open->is_persistent()) {
+        call.server().durable.table.not_replayable(*call.open);
+    }
     related.file_persistent = id.persistent_id;
     related.file_volatile = id.volatile_id;
     related.has_file = true;
     related.create_failure = NtStatus::SUCCESS;
-    return NtStatus::SUCCESS;
+    return in_order(call) ? NtStatus::SUCCESS : NtStatus::FILE_NOT_AVAILABLE;
 }
 
 template <class Request>
@@ -75,6 +91,22 @@ concept NamesOpen = requires(Request r) {
 bool needs_open(const auto&) { return true; }
 bool needs_open(const wire::IoctlRequest& r) { return !(r.file_id == wire::file_id_any); }
 
+// What changes a persistent open is on disk before it is acknowledged; a request that failed may
+// have done a part (3.3.5.14.1).
+template <class Request, auto handler>
+Reply run_recorded(Call& call, Request request) {
+    const std::shared_ptr<Open> open = call.open.shared();
+    Reply handling = handler(call, std::move(request));
+    Result<Response> response = co_await handling;
+    Task<NtStatus> writing = call.server().durable.write(open, call.loop());
+    const NtStatus written = co_await writing;
+    if (response && written != NtStatus::SUCCESS) co_return fail(written);
+    co_return response;
+}
+template <class Request>
+constexpr bool changes_record =
+    std::same_as<Request, wire::LockRequest> || std::same_as<Request, wire::SetInfoRequest>;
+
 template <class Request, auto handler>
 Reply run(Call& call) {
     Result<Request> request = wire::parse<Request>(call.message);
@@ -84,6 +116,11 @@ Reply run(Call& call) {
         if (needs_open(*request) || call.related) {
             const NtStatus status = resolve_open(call, request->file_id);
             if (status != NtStatus::SUCCESS) return refuse(status);
+        }
+    }
+    if constexpr (changes_record<Request>) {
+        if (call.open->is_persistent()) {
+            return run_recorded<Request, handler>(call, std::move(*request));
         }
     }
     return handler(call, std::move(*request));

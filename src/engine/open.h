@@ -16,13 +16,18 @@
 #include <vector>
 
 #include "base/guarded.h"
+#include "engine/channel_order.h"
+#include "engine/durability.h"
 #include "engine/serial.h"
 #include "engine/tree.h"
+#include "fsa/byte_range_lock.h"
 #include "fsa/file.h"
 #include "fsa/timestamps.h"
 #include "smb3d/vfs.h"
 
 namespace smb3d::engine {
+
+class Lease;
 
 // Where a listing stands; [MS-SMB2] 3.3.1.10 EnumerationLocation, EnumerationSearchPattern.
 struct Enumeration {
@@ -43,28 +48,50 @@ struct Open {
 
     std::shared_ptr<vfs::File> file;
     std::shared_ptr<fsa::Open> fsa;  // null for a pipe
+    std::shared_ptr<Lease> lease;    // null: none
     vfs::FileId file_id;
     vfs::FileKind kind{vfs::FileKind::file};
     std::uint32_t granted_access{0};
     std::uint32_t share_access{0};
     std::uint32_t create_options{0};
-    std::uint64_t opened_at{0};  // FILETIME
+    std::uint32_t create_action{1};  // [MS-SMB2] 2.2.14 CreateAction, for a replay
+    std::uint64_t opened_at{0};      // FILETIME
     // [MS-SMB2] 3.3.1.10 Open.ResumeKey: random, 0 until the client asks for the key.
     std::atomic<std::uint64_t> resume_tag{0};
     std::string pipe_name;  // for the administrator, if it is a pipe
 
     bool is_directory() const { return kind == vfs::FileKind::directory; }
-    bool write_through() const { return (create_options & 0x2) != 0; }  // FILE_WRITE_THROUGH
+    // FILE_WRITE_THROUGH; what is acknowledged on a persistent handle outlives the server.
+    bool write_through() const { return (create_options & 0x2) != 0 || is_persistent(); }
     bool may(std::uint32_t access) const { return (granted_access & access) == access; }
     bool may_any(std::uint32_t access) const { return (granted_access & access) != 0; }
 
     InFlight in_flight;
+    ChannelOrder order;  // 3.x: the requests of one client on several channels
+    Guarded<fsa::LockSequence, Rank::leaf> lock_sequence;
     Serial enumeration_turn;  // held by the QUERY_DIRECTORY that uses `enumeration`
     Enumeration enumeration;
     Guarded<fsa::TimePins, Rank::leaf> time_pins;
+    // Changes that CLOSE or FLUSH will report, and when a WRITE was last reported:
+    // change_report.h.
+    std::atomic<std::uint32_t> held_back_changes{0};
+    std::atomic<bool> entry_outdated{false};  // written to: what its directory says of it is old
+    std::atomic<std::uint64_t> write_reported_ns{0};
+    Guarded<Durability, Rank::leaf> durability;
+    std::atomic<bool> persistent{false};       // Durability::persistent, for those who ask often
+    std::atomic<bool> replay_eligible{false};  // [MS-SMB2] 3.3.1.10 Open.IsReplayEligible
+    // Held while a record of it is made and queued; file and store come after it in lock order.
+    Guarded<int, Rank::open> record_turn{0};
+    bool is_persistent() const { return persistent.load(std::memory_order_relaxed); }
+
     // Requests that wait for something else than I/O (a lock, a pipe's data): cancelled when the
     // open is closed.
     Guarded<std::vector<vfs::Cancellation*>, Rank::open> waiters;
+
+    void cancel_waiters() {
+        const auto waiting = waiters.lock();
+        for (vfs::Cancellation* waiter : *waiting) waiter->request();
+    }
 
     std::string path() const { return fsa ? fsa->file().path(*fsa) : pipe_name; }
 };
@@ -95,20 +122,33 @@ class OpenRef {
     explicit OpenRef(std::shared_ptr<Open> open) {
         if (open && open->in_flight.enter()) open_ = std::move(open);
     }
-    OpenRef(OpenRef&& other) noexcept : open_(std::exchange(other.open_, nullptr)) {}
+    OpenRef(OpenRef&& other) noexcept
+        : open_(std::exchange(other.open_, nullptr)),
+          ordered_(std::exchange(other.ordered_, false)),
+          sequence_(other.sequence_) {}
     OpenRef& operator=(OpenRef&& other) noexcept {
         if (this != &other) {
             release();
             open_ = std::exchange(other.open_, nullptr);
+            ordered_ = std::exchange(other.ordered_, false);
+            sequence_ = other.sequence_;
         }
         return *this;
     }
     ~OpenRef() { release(); }
     void release() {
         if (open_) {
+            if (std::exchange(ordered_, false)) open_->order.leave(sequence_);
             open_->in_flight.leave();
             open_.reset();
         }
+    }
+    // [MS-SMB2] 3.3.5.2.10: counts the request that this reference is for, until release().  False:
+    // it comes too late, and must not change anything.
+    bool enter_order(std::uint16_t sequence, bool replay) {
+        sequence_ = sequence;
+        ordered_ = open_->order.enter(sequence, replay);
+        return ordered_;
     }
     explicit operator bool() const { return open_ != nullptr; }
     Open* operator->() const { return open_.get(); }
@@ -117,6 +157,8 @@ class OpenRef {
 
   private:
     std::shared_ptr<Open> open_;
+    bool ordered_{false};
+    std::uint16_t sequence_{0};
 };
 
 }  // namespace smb3d::engine

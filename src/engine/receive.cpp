@@ -6,6 +6,7 @@
 #include "engine/connection.h"
 #include "engine/dispatch.h"
 #include "engine/server_impl.h"
+#include "engine/session_bind.h"
 #include "wire/header.h"
 
 namespace smb3d::engine {
@@ -32,8 +33,14 @@ Buffer decrypt(Connection& connection, const Buffer& message, std::shared_ptr<Se
         return abuse("transform header with a wrong message size");
     }
     SessionChannel* channel = connection.find_channel(header->session_id);
-    if (channel == nullptr || !channel->session->keys.decryption) {
+    // A channel that is being bound has no rights yet, although its session has keys.
+    if (channel == nullptr || !channel->signer || !channel->session->keys.decryption) {
         return abuse("encrypted message of an unknown session");
+    }
+    // Whoever listens knows an anonymous session's keys.  As Windows: a connection that has no
+    // other session is closed (smb2.session.anon-encryption1).
+    if (channel->session->anonymous && !connection.has_user()) {
+        return abuse("encrypted message of an anonymous session");
     }
     Buffer inner = message.slice(wire::transform_header_size, size);
     const std::span<const std::byte, crypto::Aead::transform_size> sealed(
@@ -63,6 +70,7 @@ Verification verify_session(Call& call, const CommandRow& row) {
     if (channel == nullptr || !channel->signer) {
         // An unfinished logon admits nothing but its SESSION_SETUP.
         if (!wanted) return {};
+        sign_refusal(call, id);
         // 3.3.5.2.7.2: what relates to a request without a session is itself malformed.
         related.session_failure = NtStatus::INVALID_PARAMETER;
         return Verification::refuse(NtStatus::USER_SESSION_DELETED);
@@ -123,8 +131,8 @@ Verification verify_protection(Call& call) {
                       call.connection.peer(), find_command(call.header.command)->name);
             return Verification::refuse(NtStatus::ACCESS_DENIED);
         }
-    } else if (call.session->signing_required && !setup &&
-               call.header.command != wire::Command::negotiate) {
+    } else if (call.session->signing_required && call.header.command != wire::Command::negotiate) {
+        // SESSION_SETUP too: what re-authenticates a session must come from its owner.
         log::warn(log::Component::engine, "{}: {} unsigned although signing is required",
                   call.connection.peer(), find_command(call.header.command)->name);
         return Verification::refuse(NtStatus::ACCESS_DENIED);

@@ -19,8 +19,11 @@ Dialect Call::dialect() const { return connection.negotiated.dialect; }
 
 bool Call::go_async() {
     if (async_id != 0) return true;
-    // [MS-SMB2] 3.3.4.2: only the last of a compound may be answered later.
-    if (!last || !connection.register_async(*this)) return false;
+    // [MS-SMB2] 3.3.4.2: only the last of a compound may be answered later.  Deviation: a CREATE
+    // that waits for an oplock break is, wherever it stands, as with Windows
+    // (smb2.compound_async.getinfo_middle).
+    const bool may = last || header.command == wire::Command::create;
+    if (!may || !connection.register_async(*this)) return false;
     Response interim = interim_response(*this);
     chain.send_interim(std::move(interim));
     return true;
@@ -143,14 +146,16 @@ void RequestChain::finish(Result<Response>&& result) {
     Response response = result ? std::move(*result) : error_response(call, result.error());
     write_header(call, response);
     note(call, response);
-    if (call.hash_response != nullptr) call.hash_response->update(response.head.bytes());
     Answered answered;
+    answered.hash = call.hash_response;
     answered.response = std::move(response);
     if (call.sign_response && call.signer) {
         answered.signer = call.signer;
         answered.fields = {call.header.message_id, true, false};
     }
     answered_.push_back(std::move(answered));
+    // The hash takes the message as it is sent, and may be gone after the next wait.
+    if (answered_.back().hash != nullptr && !connection_.closing()) flush_responses();
     // Kept for the seal of the last send: what the tree or the session demands, the request has met
     // already.
     call_.reset();

@@ -65,7 +65,7 @@ bool add_transform(Connection& connection, const Session& session, BufferChain& 
     return true;
 }
 
-bool seal_message(const Session& session, std::span<Buffer> pieces) {
+bool seal_pieces(const Session& session, std::span<Buffer> pieces) {
     const std::span<std::byte, crypto::Aead::transform_size> head(pieces[0].data(),
                                                                   pieces[0].size());
     return session.keys.encryption->seal(head, std::span<const Buffer>(pieces.subspan(1)))
@@ -73,6 +73,10 @@ bool seal_message(const Session& session, std::span<Buffer> pieces) {
 }
 
 }  // namespace
+
+bool seal_message(Connection& connection, Session& session, BufferChain& pieces) {
+    return add_transform(connection, session, pieces) && seal_pieces(session, pieces);
+}
 
 void write_header(Call& call, Response& response) {
     wire::Header header;
@@ -143,20 +147,24 @@ void send_parts(Connection& connection, std::span<OutgoingPart> parts,
             pad(connection, pieces, size);
             set_next_command(part.response, wire::detail::aligned(size, wire::message_alignment));
         }
-        if (!part.signer || seal != nullptr) continue;
-        if (parts.size() == 1 && crypto::gains_from_company(*part.signer)) {
+        const bool signs = part.signer && seal == nullptr;
+        if (signs && parts.size() == 1 && part.hash == nullptr &&
+            crypto::gains_from_company(*part.signer)) {
             mark_signed(part);
             return outbox.add_to_sign(connection, std::move(pieces), std::move(part.signer),
                                       part.fields);
         }
-        sign(part, std::span(pieces).subspan(begin));
+        if (signs) sign(part, std::span(pieces).subspan(begin));
+        if (part.hash != nullptr) {
+            part.hash->update(std::span<const Buffer>(pieces).subspan(begin));
+        }
     }
     if (seal != nullptr) {
         const bool headed = add_transform(connection, *seal, pieces);
         if (headed && crypto::gains_from_company(*seal->keys.encryption)) {
             return outbox.add_to_seal(connection, std::move(pieces), seal);
         }
-        if (!headed || !seal_message(*seal, pieces)) {
+        if (!headed || !seal_pieces(*seal, pieces)) {
             connection.disconnect("a response could not be encrypted");
             return;
         }

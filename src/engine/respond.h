@@ -26,7 +26,13 @@ struct OutgoingPart {
     Response response;
     std::shared_ptr<const crypto::Signer> signer;  // null: not signed
     crypto::SigningFields fields;
+    // What the whole message, signature included, goes into: [MS-SMB2] 3.3.5.4, 3.3.5.5.
+    crypto::PreauthHash* hash{nullptr};
 };
+
+// [MS-SMB2] 3.1.4.3: encrypts the pieces in place and puts a transform header before them.  False:
+// the session cannot, or there is no memory.
+bool seal_message(Connection& connection, Session& session, BufferChain& pieces);
 
 // Links the parts into one message (padding, NextCommand), signs each, seals the whole if `seal` is
 // given, sends it.

@@ -17,7 +17,9 @@
 #include <vector>
 
 #include "auth/authority.h"
+#include "durable/store.h"
 #include "engine/config.h"
+#include "engine/interfaces.h"
 #include "engine/statistics.h"
 #include "smb3d/loop.h"
 #include "smb3d/transport.h"
@@ -32,6 +34,12 @@ struct ConnectionInfo {
     std::string dialect;
     std::uint64_t since{0};
 };
+struct ChannelInfo {
+    std::string peer;
+    std::string transport;
+    unsigned loop{0};
+    std::uint64_t since{0};
+};
 struct SessionInfo {
     std::uint64_t id{0};
     std::string user;
@@ -40,7 +48,7 @@ struct SessionInfo {
     std::string dialect;
     std::string signing;                // "none", "HMAC-SHA256", "AES-128-CMAC", "AES-128-GMAC"
     std::string encryption;             // "none", "AES-128-GCM", ...
-    std::vector<std::string> channels;  // peers
+    std::vector<ChannelInfo> channels;  // the first is the one that was logged on with
     std::vector<std::string> trees;     // share names
     std::size_t opens{0};
     std::uint64_t since{0};
@@ -58,7 +66,13 @@ struct OpenInfo {
     bool directory{false};
     bool delete_on_close{false};
     std::size_t locks{0};
+    std::string oplock;     // "none", "level II", "exclusive", "batch", "lease R", "lease RWH", ...
+    std::string lease_key;  // hexadecimal; "" if it is no lease
+    bool breaking{false};   // the client has been asked to give up part of it
     std::uint64_t since{0};
+    std::string durable;       // "", "durable", "resilient", "persistent"
+    bool waiting{false};       // its owner is away
+    std::uint64_t left_ms{0};  // until it is closed, if it waits
 };
 struct ShareInfo {
     std::string name;
@@ -80,6 +94,12 @@ struct Totals {
     std::uint64_t started{0};
 };
 
+// What restore() found.
+struct RestoreReport {
+    std::size_t restored{0};
+    std::size_t dropped{0};  // the file is gone, or is another one
+};
+
 class Server {
   public:
     // `loops`: those that connections are spread over.
@@ -99,6 +119,8 @@ class Server {
     virtual std::vector<std::string> reconfigure(std::shared_ptr<const ServerConfig> config) = 0;
     virtual void set_authority(std::shared_ptr<const auth::Authority> authority) = 0;
     virtual std::shared_ptr<const ServerConfig> config() const = 0;
+    // Where clients may open further channels to; changes at any time.
+    virtual void set_interfaces(std::shared_ptr<const NetworkInterfaces> interfaces) = 0;
 
     virtual std::vector<ConnectionInfo> connections() = 0;
     virtual std::vector<SessionInfo> sessions() = 0;
@@ -110,8 +132,16 @@ class Server {
     // False if there is no such id.
     virtual bool end_session(std::uint64_t id) = 0;
     virtual bool close_open(std::uint64_t id) = 0;
+    // Takes back what the client of this open may cache.
+    virtual bool break_lease(std::uint64_t open_id) = 0;
     // Ends every session of this account (disabled, deleted); the number ended.
     virtual std::size_t end_user(const std::string& user) = 0;
+
+    // Where persistent handles are kept; before the first connection.
+    virtual void use_store(std::shared_ptr<durable::Store> store) = 0;
+    // Opens again what clients held when the last server ended; they have their time-out to come
+    // back.  Before the first connection; waits for a loop.
+    virtual RestoreReport restore() = 0;
 
     // Finishes what is in flight (for `grace` at most), closes every connection and open; returns
     // when all is released.

@@ -4,6 +4,7 @@
 #include <cassert>
 #include <condition_variable>
 #include <future>
+#include <span>
 #include <map>
 #include <thread>
 
@@ -12,6 +13,8 @@
 #include "base/utf16.h"
 #include "engine/dispatch.h"
 #include "engine/tree_end.h"
+#include "engine/unsolicited.h"
+#include "wire/notification.h"
 
 namespace smb3d::engine {
 
@@ -23,9 +26,29 @@ struct FunctionWork : Work {
     std::move_only_function<void()> function;
 };
 
+std::string hexadecimal(std::span<const std::uint8_t> bytes) {
+    std::string text;
+    for (const std::uint8_t byte : bytes) text += fmt::format("{:02x}", byte);
+    return text;
+}
+
+void describe_caching(const fsa::Open& open, OpenInfo& info) {
+    const fsa::Caching caching = open.file().caching(open);
+    info.breaking = caching.breaking;
+    if (caching.lease) {
+        info.oplock = fmt::format("lease {}", cache_state_name(caching.state));
+        info.lease_key = hexadecimal(std::span(open.oplock_key.bytes).subspan(16));
+    } else if ((caching.state & fsa::cache::write) == 0) {
+        info.oplock = caching.state != fsa::cache::none ? "level II" : "none";
+    } else {
+        info.oplock = (caching.state & fsa::cache::handle) != 0 ? "batch" : "exclusive";
+    }
+}
+
 // A session's end that runs by itself; `server` waits for it before it goes.
-Detached run_session_end(ServerImpl& server, std::shared_ptr<Session> session, Loop& loop) {
-    Task<bool> release = release_session(server, std::move(session), loop);
+Detached run_session_end(ServerImpl& server, std::shared_ptr<Session> session, Loop& loop,
+                         Preserve preserve) {
+    Task<bool> release = release_session(server, std::move(session), loop, preserve);
     co_await release;
     server.work_ended();
 }
@@ -45,6 +68,12 @@ Detached run_close_open(ServerImpl& server, std::shared_ptr<Open> open, Loop& lo
 
 }  // namespace
 
+std::uint64_t monotonic_ns() {
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    return static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
+}
+
 void post_function(Loop& loop, std::move_only_function<void()> function) {
     auto* work = new FunctionWork;
     work->function = std::move(function);
@@ -63,8 +92,13 @@ std::unique_ptr<Server> Server::create(std::vector<Loop*> loops,
 
 ServerImpl::ServerImpl(std::vector<Loop*> loops, std::shared_ptr<const ServerConfig> config,
                        std::shared_ptr<const auth::Authority> authority)
-    : loops_(std::move(loops)), config_(config), started_at_(filetime_now()) {
+    : break_timers(*loops.front()),
+      durable(*this, *loops.front()),
+      loops_(std::move(loops)),
+      config_(config),
+      started_at_(filetime_now()) {
     assert(!loops_.empty());
+    break_timers.set_timeout(std::chrono::seconds(config->oplock_break_seconds));
     std::size_t highest = 0;
     for (const Loop* loop : loops_) highest = std::max<std::size_t>(highest, loop->index());
     locals_.resize(highest + 1);
@@ -137,6 +171,13 @@ void ServerImpl::connection_closed(Connection& connection) {
         if (count != peers->connections.end() && --count->second == 0)
             peers->connections.erase(count);
     }
+    {
+        auto clients = clients_.lock();
+        const auto [first, last] = clients->equal_range(connection.negotiated.client_guid);
+        const auto mine = std::find_if(
+            first, last, [&](const auto& entry) { return entry.second == connection.id(); });
+        if (mine != last) clients->erase(mine);
+    }
     state.connection_count.fetch_sub(1, std::memory_order_relaxed);
     // Not at once: the link's on_closed() may be on the stack.
     post_function(state.loop, [this, &state, id = connection.id()] {
@@ -164,28 +205,69 @@ void ServerImpl::post_to_connection(std::uint64_t connection_id,
     });
 }
 
+Connection* ServerImpl::connection_here(std::uint64_t connection_id) {
+    Loop* loop = nullptr;
+    {
+        auto peers = peers_.lock();
+        auto it = peers->loop_of.find(connection_id);
+        if (it != peers->loop_of.end()) loop = it->second;
+    }
+    if (loop == nullptr || !loop->in_loop_thread()) return nullptr;
+    auto& here = local(*loop).connections;
+    auto it = here.find(connection_id);
+    return it != here.end() ? it->second.get() : nullptr;
+}
+
+void ServerImpl::client_negotiated(const ClientGuid& client, std::uint64_t connection_id) {
+    clients_.lock()->emplace(client, connection_id);
+}
+
+std::vector<std::uint64_t> ServerImpl::connections_of(const ClientGuid& client) {
+    std::vector<std::uint64_t> ids;
+    const auto clients = clients_.lock();
+    const auto [first, last] = clients->equal_range(client);
+    for (auto it = first; it != last && ids.size() < limits::max_break_attempts; ++it) {
+        ids.push_back(it->second);
+    }
+    return ids;
+}
+
 // ---- sessions, trees, opens
 
-void ServerImpl::end_session_on(const std::shared_ptr<Session>& session, Loop& loop,
-                                std::uint64_t except_connection) {
-    if (!session_table.remove(session->id)) return;
+bool ServerImpl::detach_session(const std::shared_ptr<Session>& session,
+                                std::uint64_t except_connection, bool tell) {
+    if (!session_table.remove(session->id)) return false;
     std::vector<Channel> channels;
     {
         auto state = session->state.lock();
+        // Of a logon under way nobody has been told, and its fields are still being written.
+        tell = tell && state->state != SessionState::in_progress;
         Session::transition(*state, SessionState::ended);
         channels = std::move(state->channels);
         state->channels.clear();
     }
+    // [MS-SMB2] 2.2.44.1
+    std::vector<std::byte> notice;
+    if (tell) notice = unsolicited(wire::ServerToClientNotification{}, session->id);
     for (const Channel& channel : channels) {
         if (channel.connection_id == except_connection) continue;
-        post_to_connection(channel.connection_id, [id = session->id](Connection* connection) {
+        post_to_connection(channel.connection_id, [session, notice](Connection* connection) {
             if (connection == nullptr) return;
-            connection->cancel_session(id);
-            connection->drop_channel(id);
+            if (!notice.empty() && connection->negotiated.supports_notifications) {
+                send_unsolicited(*connection, {session, session->encrypt_data}, notice);
+            }
+            connection->cancel_session(session->id);
+            connection->drop_channel(session->id);
         });
     }
+    return true;
+}
+
+void ServerImpl::end_session_on(const std::shared_ptr<Session>& session, Loop& loop,
+                                std::uint64_t except_connection, bool tell) {
+    if (!detach_session(session, except_connection, tell)) return;
     work_began();
-    run_session_end(*this, session, loop);
+    run_session_end(*this, session, loop, tell ? Preserve::no : Preserve::yes);
 }
 
 void ServerImpl::end_idle_sessions() {
@@ -202,7 +284,7 @@ void ServerImpl::end_idle_sessions() {
         // An open file is use.
         if (session->state.lock()->opens.size() != 0) continue;
         log::info(component, "session {:#x} is ended: idle for {} minutes", session->id, minutes);
-        end_session_on(session, loop, 0);
+        end_session_on(session, loop, 0, true);
     }
 }
 
@@ -240,8 +322,13 @@ void ServerImpl::set_authority(std::shared_ptr<const auth::Authority> authority)
     }
 }
 
+void ServerImpl::set_interfaces(std::shared_ptr<const NetworkInterfaces> interfaces) {
+    *interfaces_.lock() = std::move(interfaces);
+}
+
 std::vector<std::string> ServerImpl::reconfigure(std::shared_ptr<const ServerConfig> config) {
     *config_.lock() = config;
+    break_timers.set_timeout(std::chrono::seconds(config->oplock_break_seconds));
     for (Loop* loop : loops_) {
         run_on(*loop, [this, loop, &config] { local(*loop).config = config; });
     }
@@ -269,6 +356,7 @@ std::vector<std::string> ServerImpl::reconfigure(std::shared_ptr<const ServerCon
             });
         }
     }
+    end_waiting_of_gone_shares(*config);
     return report;
 }
 
@@ -321,7 +409,9 @@ std::vector<SessionInfo> ServerImpl::sessions() {
         info.encryption = session->keys.encryption
                               ? crypto::name_of(static_cast<crypto::Cipher>(session->cipher))
                               : "none";
-        for (const Channel& channel : state->channels) info.channels.push_back(channel.peer);
+        for (const Channel& channel : state->channels) {
+            info.channels.push_back({channel.peer, channel.transport, channel.loop, channel.since});
+        }
         state->trees.for_each([&](std::uint32_t, std::shared_ptr<Tree>& tree) {
             info.trees.push_back(tree->policy->name);
         });
@@ -358,11 +448,14 @@ std::vector<OpenInfo> ServerImpl::opens() {
             if (open->fsa) {
                 info.delete_on_close = open->fsa->file().is_delete_on_close(*open->fsa);
                 info.locks = open->fsa->file().lock_count(*open->fsa);
+                describe_caching(*open->fsa, info);
             }
             info.since = open->opened_at;
+            info.durable = open->durability.lock()->kind();
             list.push_back(std::move(info));
         }
     }
+    add_waiting(list);
     return list;
 }
 
@@ -424,7 +517,8 @@ bool ServerImpl::end_session(std::uint64_t id) {
     const std::shared_ptr<Session> session = session_table.find(id);
     if (!session) return false;
     Loop& loop = *loops_.front();
-    run_on(loop, [&] { end_session_on(session, loop, 0); });
+    // [MS-SMB2] 3.3.4.12: what the administrator ends does not come back.
+    run_on(loop, [&] { end_session_on(session, loop, 0, true); });
     return true;
 }
 
@@ -453,6 +547,22 @@ bool ServerImpl::close_open(std::uint64_t id) {
         run_on(loop, [&] { run_close_open(*this, found, loop); });
         return true;
     }
+    return close_waiting(id);
+}
+
+bool ServerImpl::break_lease(std::uint64_t open_id) {
+    for (const auto& session : session_table.all()) {
+        std::shared_ptr<fsa::Open> found;
+        {
+            auto state = session->state.lock();
+            state->opens.for_each([&](std::uint64_t, std::shared_ptr<Open>& open) {
+                if (open->persistent_id == open_id) found = open->fsa;
+            });
+        }
+        if (!found) continue;
+        found->file().break_own(*found);
+        return true;
+    }
     return false;
 }
 
@@ -460,6 +570,7 @@ void ServerImpl::stop(std::chrono::milliseconds grace) {
     stopping_.store(true);
     run_on(*loops_.front(), [this] {
         if (idle_sweep_.armed()) loops_.front()->disarm(idle_sweep_);
+        break_timers.stop();
     });
     for (Loop* loop : loops_) {
         run_on(*loop, [this, loop] {
@@ -474,7 +585,17 @@ void ServerImpl::stop(std::chrono::milliseconds grace) {
     }
     const auto deadline = std::chrono::steady_clock::now() + grace;
     bool cut = false;
-    while (work_.load(std::memory_order_acquire) != 0) {
+    bool released = false;
+    while (true) {
+        if (work_.load(std::memory_order_acquire) == 0) {
+            if (std::exchange(released, true)) break;
+            // Only now nothing is parked any more.
+            run_on(*loops_.front(), [this] {
+                durable.stop();
+                end_waiting();
+            });
+            continue;
+        }
         if (!cut && std::chrono::steady_clock::now() > deadline) {
             cut = true;
             log::warn(component,

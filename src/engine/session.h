@@ -39,16 +39,21 @@ namespace smb3d::engine {
 
 enum class SessionState : std::uint8_t { in_progress, valid, expired, ended };
 
-// One connection of a session: [MS-SMB2] 3.3.1.13.
+// One connection of a session: [MS-SMB2] 3.3.1.14.  The rest of a channel (its key, the logon under
+// way) is the connection's own: SessionChannel.
 struct Channel {
     std::uint64_t connection_id{0};
     std::string peer;
+    std::string transport;
+    unsigned loop{0};        // Loop::index()
+    std::uint64_t since{0};  // FILETIME
 };
 
 // What authentication gave the session: written once when it becomes valid.
 struct SessionKeys {
     crypto::Key session;                             // Session.SessionKey
     crypto::Key application;                         // what named pipes get
+    std::shared_ptr<const crypto::Signer> signer;    // Session.SigningKey: for binding channels
     std::shared_ptr<const crypto::Aead> decryption;  // client to server; null: cannot encrypt
     std::shared_ptr<const crypto::Aead> encryption;  // server to client
 };
@@ -59,8 +64,8 @@ class Session {
         SessionState state{SessionState::in_progress};
         std::shared_ptr<const Caller> caller;
         std::string mechanism;
-        std::uint64_t expires{0};  // FILETIME; 0: never
-        std::vector<Channel> channels;
+        std::uint64_t expires{0};       // FILETIME; 0: never
+        std::vector<Channel> channels;  // the first is the one that was logged on with
         IdTable<std::shared_ptr<Tree>, std::uint32_t> trees;
         IdTable<std::shared_ptr<Open>, std::uint64_t> opens;
     };
@@ -68,7 +73,8 @@ class Session {
     explicit Session(std::uint64_t session_id) : id(session_id) {}
 
     const std::uint64_t id;
-    // Set before the state becomes valid, not changed after.
+    // Set before the state becomes valid, not changed after: other connections look at the state,
+    // under its guard, first.
     Dialect dialect{Dialect::smb202};
     Cipher cipher{Cipher::none};
     SigningAlgorithm signing{SigningAlgorithm::hmac_sha256};

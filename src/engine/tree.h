@@ -18,8 +18,10 @@ namespace smb3d::engine {
 struct Tree {
     std::uint32_t id{0};
     std::shared_ptr<const SharePolicy> policy;
-    vfs::Capabilities capabilities;           // of the back end, asked once
-    std::uint32_t maximal_access{0};          // [MS-SMB2] 2.2.10
+    vfs::Capabilities capabilities;   // of the back end, asked once
+    std::uint32_t maximal_access{0};  // [MS-SMB2] 2.2.10
+    // SMB2_SHARE_CAP_CONTINUOUS_AVAILABILITY: persistent handles are granted
+    bool continuously_available{false};
     bool encrypt{false};                      // requests in the clear are refused
     std::uint64_t connected_at{0};            // FILETIME
     std::shared_ptr<ShareActivity> activity;  // null in tests without a server

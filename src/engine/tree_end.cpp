@@ -19,6 +19,7 @@ Task<bool> end_tree(ServerImpl& server, std::shared_ptr<Session> session,
         for (const auto& open : opens) state->opens.take(open->id);
     }
     server.tree_removed(*tree->policy);
+    for (const auto& open : opens) open->cancel_waiters();
     for (const auto& open : opens) {
         Task<Result<void>> closing = close_open(server, open, loop);
         co_await closing;

@@ -320,4 +320,15 @@ void LockSequence::completed(std::uint32_t lock_sequence) {
     numbers_[index - 1] = static_cast<std::uint8_t>(lock_sequence & 0xF);
 }
 
+std::vector<std::uint8_t> LockSequence::numbers() const {
+    if (numbers_ == nullptr) return {};
+    return {numbers_.get(), numbers_.get() + buckets};
+}
+
+void LockSequence::set_numbers(std::span<const std::uint8_t> numbers) {
+    if (numbers.size() != buckets) return;
+    numbers_ = std::make_unique<std::uint8_t[]>(buckets);
+    std::copy(numbers.begin(), numbers.end(), numbers_.get());
+}
+
 }  // namespace smb3d::fsa

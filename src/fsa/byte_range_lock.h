@@ -106,7 +106,7 @@ class ByteRangeLocks {
 // [MS-SMB2] 3.3.1.10 Open.LockSequenceArray, 3.3.5.14: recognises a repeated LOCK request of a
 // client that lost the answer.  The engine keeps one per open where the dialect and the open's kind
 // ask for it.
-// Thread: the open's loop.
+// Thread: one at a time: the engine's Open guards it.
 class LockSequence {
   public:
     static constexpr std::uint32_t buckets = 64;
@@ -116,6 +116,10 @@ class LockSequence {
     // out, then say completed().
     bool is_replay(std::uint32_t lock_sequence);
     void completed(std::uint32_t lock_sequence);
+
+    // For an open that changes hands or outlives the server: the numbers, empty if there are none.
+    std::vector<std::uint8_t> numbers() const;
+    void set_numbers(std::span<const std::uint8_t> numbers);
 
   private:
     static constexpr std::uint8_t invalid = 0xFF;

@@ -88,6 +88,8 @@ Open::Open(std::shared_ptr<File> file, std::shared_ptr<Link> link, const OpenArg
       granted_access(args.granted_access),
       share_access(args.share_access),
       directory(args.directory),
+      oplock_key(args.oplock_key),
+      parent_oplock_key(args.parent_oplock_key),
       file_(std::move(file)),
       link_(std::move(link)),
       delete_on_close_((args.create_options & option::delete_on_close) != 0),
@@ -127,29 +129,33 @@ std::shared_ptr<Link> File::link_for(State& state, const OpenArgs& args) {
 }
 
 // [MS-FSA] 2.1.5.1.2 from the point where the file is found and access to it is granted.
-OpenResult File::open(const OpenArgs& args) {
+OpenResult File::open(const OpenArgs& args, const Waker* waker, BreakList& notices) {
     const auto state = state_.lock();
     const std::shared_ptr<Link> link = link_for(*state, args);
-    if (link->state != LinkState::live) return {OpenOutcome::delete_pending, nullptr};
+    if (link->state != LinkState::live) return {OpenOutcome::delete_pending, nullptr, nullptr};
 
     if ((args.create_options & option::delete_on_close) != 0) {
         const bool removable = (args.attributes & attribute::readonly) == 0 &&
                                (args.granted_access & access::delete_) != 0 && !args.path.empty();
-        if (!removable) return {OpenOutcome::cannot_delete, nullptr};
+        if (!removable) return {OpenOutcome::cannot_delete, nullptr, nullptr};
     }
 
     // [MS-FSA] 2.1.5.1.2.2; an overwrite writes even if nobody asked for FILE_WRITE_DATA.
     const std::uint32_t added = args.created ? 0 : access_added_by(args.disposition);
-    if (state->counts.conflicts(args.granted_access | added, args.share_access)) {
-        return {OpenOutcome::sharing_violation, nullptr};
+    const bool conflict = state->counts.conflicts(args.granted_access | added, args.share_access);
+    // [MS-FSA] 2.1.5.1.2: whoever caches a handle may close it, and the conflict is gone.
+    if (break_for_open(*state, args, conflict, notices)) {
+        const LockTicket ticket = waker != nullptr ? state->oplocks->wait(*waker) : 0;
+        return {OpenOutcome::break_pending, nullptr, shared_from_this(), ticket};
     }
+    if (conflict) return {OpenOutcome::sharing_violation, nullptr, nullptr};
 
     auto open = std::make_shared<Open>(shared_from_this(), link, args);
     open->index_ = static_cast<std::uint32_t>(state->opens.size());
     state->opens.push_back(open);
     state->counts.add(args.granted_access, args.share_access);
     if (link->opens++ == 0) attach(*state, link);
-    return {OpenOutcome::granted, std::move(open)};
+    return {OpenOutcome::granted, std::move(open), nullptr};
 }
 
 // [MS-FSA] 2.1.5.5
@@ -165,14 +171,27 @@ File::Closed File::close(Open& open, WakeList& wakes) {
         state->locks->release(open.id, wakes);
         update_lock_flag(*state);
     }
-    state->counts.remove(open.granted_access, open.share_access);
-
     const std::shared_ptr<Link> link = open.link_;
     assert(link->opens > 0);
     --link->opens;
     if (open.delete_on_close_ && link->state == LinkState::live) {
         mark(*link, LinkState::delete_pending);
+        // [MS-FSA] 2.1.5.5: others may only be keeping their handles.
+        if (link->opens != 0 && state->oplocks != nullptr) {
+            state->oplocks->conflict(BreakReason::delete_or_rename, open.oplock_key,
+                                     open.grant_.get(), result.notices);
+        }
     }
+    if (state->oplocks != nullptr) {
+        if (open.grant_ != nullptr) {
+            state->oplocks->release(open.grant_, wakes);
+        } else {
+            state->oplocks->wake_all(wakes);
+        }
+        update_oplock_flag(*state);
+        if (open.directory) index_leases(*state);
+    }
+    state->counts.remove(open.granted_access, open.share_access);
     const bool posix_removal = link->posix && open.disposition_;
     if (link->state == LinkState::delete_pending && (link->opens == 0 || posix_removal)) {
         mark(*link, LinkState::removing);
@@ -240,6 +259,10 @@ void File::set_path(Link& link, std::string path) {
         names_->remove_open(key_.share, link.path);
         names_->add_open(key_.share, path);
     }
+    if (link.leased) {
+        names_->remove_leased(key_.share, link.path);
+        names_->add_leased(key_.share, path, weak_from_this());
+    }
     link.path = std::move(path);
 }
 
@@ -253,6 +276,8 @@ void File::detach(State& state, Link& link) {
     if (!link.attached) return;
     link.attached = false;
     names_->remove_open(key_.share, link.path);
+    if (link.leased) names_->remove_leased(key_.share, link.path);
+    link.leased = false;
     std::erase_if(state.links, [&](const auto& other) { return other.get() == &link; });
 }
 

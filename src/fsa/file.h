@@ -29,6 +29,7 @@
 #include "base/guarded.h"
 #include "fsa/access.h"
 #include "fsa/byte_range_lock.h"
+#include "fsa/oplock.h"
 #include "smb3d/status.h"
 #include "smb3d/vfs.h"
 
@@ -58,6 +59,7 @@ struct Link {
     bool posix{false};     // the name goes as soon as the deleting handle closes
     bool indexed{false};   // NameIndex knows it as pending
     bool attached{false};  // it is in its File's list, and NameIndex knows it as open
+    bool leased{false};    // a directory with leases: NameIndex finds it by its path
 };
 
 // What CREATE asks of an existing or just created file.
@@ -73,6 +75,10 @@ struct OpenArgs {
     bool directory{false};
     bool created{false};  // this request made the file: overwriting rights are not asked for
     std::uint64_t rename_epoch{0};  // FileTable::rename_epoch() before the vfs open; 0: not known
+    // A further attempt after break_pending: waits until the break is over with all its steps.
+    bool retry{false};
+    OplockKey oplock_key;         // empty: the open has no lease
+    OplockKey parent_oplock_key;  // its changes do not break this directory lease
 };
 
 enum class OpenOutcome : std::uint8_t {
@@ -80,7 +86,7 @@ enum class OpenOutcome : std::uint8_t {
     sharing_violation,
     delete_pending,
     cannot_delete,  // FILE_DELETE_ON_CLOSE on a READONLY file or the share's root
-    break_pending,  // an oplock or lease must be broken first: not produced yet
+    break_pending,  // an oplock or lease is being broken: try again when the waker runs
 };
 NtStatus to_status(OpenOutcome outcome);
 
@@ -96,6 +102,8 @@ class Open {
     const std::uint32_t granted_access;
     const std::uint32_t share_access;
     const bool directory;
+    const OplockKey oplock_key;
+    const OplockKey parent_oplock_key;
 
     File& file() const { return *file_; }
     const std::shared_ptr<File>& file_ptr() const { return file_; }
@@ -113,6 +121,7 @@ class Open {
     friend class File;
     const std::shared_ptr<File> file_;
     std::shared_ptr<Link> link_;
+    std::shared_ptr<Grant> grant_;
     std::uint32_t index_{0};  // in File's list
     bool closed_{false};
     bool delete_on_close_{false};
@@ -123,7 +132,25 @@ class Open {
 
 struct OpenResult {
     OpenOutcome outcome{OpenOutcome::granted};
-    std::shared_ptr<Open> open;  // if granted
+    std::shared_ptr<Open> open;     // if granted
+    std::shared_ptr<File> waiting;  // if break_pending: of this file,
+    LockTicket ticket{0};           // with this ticket (File::cancel_break_wait)
+};
+
+// An operation that has to wait until others have given up what they cache.
+struct BreakWait {
+    std::shared_ptr<File> file;
+    LockTicket ticket{0};
+    explicit operator bool() const { return ticket != 0; }
+};
+
+// What an open may cache now.
+struct Caching {
+    CacheState state{cache::none};
+    bool lease{false};
+    bool breaking{false};
+    std::uint16_t epoch{0};
+    CacheState kept{cache::none};  // what is left when a break under way is over
 };
 
 // What a close leaves to be done.  The engine calls vfs::Share::remove(path, id) BEFORE it closes
@@ -205,6 +232,33 @@ class File : public std::enable_shared_from_this<File> {
     std::size_t lock_count(const Open& open) const;
     std::vector<ByteRangeLocks::Entry> locks() const;
 
+    // -- oplocks and leases: oplock.h.  Breaks are told to their holders before these return.
+    // [MS-FSA] 2.1.5.18, for an open that has just been made.
+    Caching request_cache(Open& open, const CacheRequest& request,
+                          std::shared_ptr<CacheHolder> holder);
+    Caching caching(const Open& open) const;
+    std::shared_ptr<CacheHolder> holder(const Open& open) const;  // null: it has no grant
+    // The holder, who could not be reached, is told again what is asked of it.
+    void repeat_break(const Open& open);
+    // [MS-FSA] 2.1.5.3: before data or size change through `open`, and after it.
+    void break_readers(const Open& open);
+    // ... or by somebody who is no client; empty key: everybody's.
+    void break_caches(BreakReason reason, const OplockKey& except);
+    // One holder's: a limit is reached, or the administrator wants it.
+    void break_lease(const OplockKey& key);
+    void break_own(const Open& open);
+    // Before a deletion or rename through `open`: others must close what they keep open unused.
+    // Waits with the waker if the result says so; then ask again.
+    // `self`: the open that acts, whose own oplock stays.
+    BreakWait break_handles(const OplockKey& except, Waker waker, const Open* self = nullptr);
+    void cancel_break_wait(LockTicket ticket);
+    // [MS-FSA] 2.1.5.19.  INVALID_OPLOCK_PROTOCOL if the open holds nothing of the kind.
+    Result<void> acknowledge_break(Open& open, CacheState state);
+    Result<void> acknowledge_break(const OplockKey& key, CacheState state);
+    void break_timed_out(const std::shared_ptr<Grant>& grant, std::uint32_t number,
+                         bool reachable = true);
+    bool has_name(std::string_view path) const;
+
     // -- for administrators and tests
     struct OpenView {
         std::uint64_t id{0};
@@ -224,13 +278,15 @@ class File : public std::enable_shared_from_this<File> {
         std::vector<std::shared_ptr<Link>> links;
         ShareCounts counts;
         std::unique_ptr<ByteRangeLocks> locks;
+        std::unique_ptr<Oplocks> oplocks;
         std::uint64_t rename_epoch{0};  // of the last finished rename
     };
 
     // For FileTable, which holds the file's shard.
-    OpenResult open(const OpenArgs& args);
+    OpenResult open(const OpenArgs& args, const Waker* waker, BreakList& notices);
     struct Closed {
         CloseDecision decision;
+        BreakList notices;   // of those who cache a handle of what is going away
         bool first{false};   // it was open until now
         bool unused{false};  // the file has neither opens nor links left
     };
@@ -251,6 +307,12 @@ class File : public std::enable_shared_from_this<File> {
     void attach(State& state, std::shared_ptr<Link> link);
     void detach(State& state, Link& link);
     void update_lock_flag(const State& state);
+    void update_oplock_flag(State& state);
+    bool opened_by_others(const State& state, const Open& open) const;
+    bool break_for_open(State& state, const OpenArgs& args, bool conflict, BreakList& notices);
+    template <class Acknowledge>
+    Result<void> end_break(Acknowledge acknowledge);
+    void index_leases(State& state);
     static Result<void> may_lock(const Open& open);
     template <class Check>
     Result<void> check_io(const Open& open, std::uint64_t offset, std::uint64_t length,
@@ -259,6 +321,7 @@ class File : public std::enable_shared_from_this<File> {
     const FileKey key_;
     NameIndex* const names_;
     std::atomic<bool> has_locks_{false};
+    std::atomic<bool> has_oplocks_{false};
     Guarded<State, Rank::file> state_;
 };
 

@@ -10,12 +10,6 @@ namespace smb3d::fsa {
 
 namespace {
 
-std::string pending_key(ShareId share, std::string_view path) {
-    std::string key(reinterpret_cast<const char*>(&share), sizeof share);
-    key.append(fold_name(path));
-    return key;
-}
-
 std::uint64_t mix(std::uint64_t value) {
     value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9;
     value = (value ^ (value >> 27)) * 0x94D049BB133111EB;
@@ -32,15 +26,25 @@ std::uint64_t path_hash_step(std::uint64_t hash, char c) {
 
 // ---- NameIndex
 
+std::string NameIndex::name_key(ShareId share, std::string_view path) {
+    std::string key(reinterpret_cast<const char*>(&share), sizeof share);
+    key.append(fold_name(path));
+    return key;
+}
+
+bool NameIndex::same_name(std::string_view a, std::string_view b) {
+    return a == b || fold_name(a) == fold_name(b);
+}
+
 void NameIndex::add_pending(ShareId share, std::string_view path) {
-    std::string key = pending_key(share, path);
+    std::string key = name_key(share, path);
     const auto names = pending_.lock();
     names->insert(std::move(key));
     pending_count_.store(names->size(), std::memory_order_release);
 }
 
 void NameIndex::remove_pending(ShareId share, std::string_view path) {
-    const std::string key = pending_key(share, path);
+    const std::string key = name_key(share, path);
     const auto names = pending_.lock();
     const auto name = names->find(key);
     if (name != names->end()) names->erase(name);
@@ -49,7 +53,7 @@ void NameIndex::remove_pending(ShareId share, std::string_view path) {
 
 bool NameIndex::is_pending(ShareId share, std::string_view path) const {
     if (pending_count_.load(std::memory_order_acquire) == 0) return false;
-    const std::string key = pending_key(share, path);
+    const std::string key = name_key(share, path);
     const auto names = pending_.lock();
     return names->contains(key);
 }
@@ -85,16 +89,21 @@ FileTable::Shard& FileTable::shard_of(const FileKey& key) const {
     return shards_[(KeyHash{}(key) >> 40) % shard_count];
 }
 
-OpenResult FileTable::open(const FileKey& key, const OpenArgs& args) {
-    const auto shard = shard_of(key).lock();
-    const auto [position, inserted] = shard->try_emplace(key);
-    if (inserted) position->second = std::make_shared<File>(key, names_);
-    OpenResult result = position->second->open(args);
-    if (result.outcome == OpenOutcome::granted) {
-        opens_.fetch_add(1, std::memory_order_relaxed);
-    } else if (inserted) {
-        shard->erase(position);
+OpenResult FileTable::open(const FileKey& key, const OpenArgs& args, const Waker* waker) {
+    BreakList notices;
+    OpenResult result;
+    {
+        const auto shard = shard_of(key).lock();
+        const auto [position, inserted] = shard->try_emplace(key);
+        if (inserted) position->second = std::make_shared<File>(key, names_);
+        result = position->second->open(args, waker, notices);
+        if (result.outcome == OpenOutcome::granted) {
+            opens_.fetch_add(1, std::memory_order_relaxed);
+        } else if (inserted) {
+            shard->erase(position);
+        }
     }
+    tell(notices);
     return result;
 }
 
@@ -108,6 +117,7 @@ CloseDecision FileTable::close(Open& open) {
         if (closed.first) opens_.fetch_sub(1, std::memory_order_relaxed);
         if (closed.unused) shard->erase(file->key());
     }
+    tell(closed.notices);
     for (const Wake& wake : wakes) wake.waker(wake.status);
     return std::move(closed.decision);
 }

@@ -11,8 +11,8 @@
 //
 // How the engine uses it:
 //   CREATE  if the disposition may create: name_pending(share, parent) -> DELETE_PENDING;
-//           epoch = rename_epoch(); vfs open; open(key, args); if it is not granted: vfs close;
-//           if it overwrites: truncate.
+//           epoch = rename_epoch(); vfs open; open(key, args, waker); if it is not granted: vfs
+//           close, and after break_pending wait and begin anew; if it overwrites: truncate.
 //   CLOSE   d = close(open); if d.kind is remove_name: vfs remove(d.path, d.id), then
 //           removal_done(d, result); then vfs close.
 //   RENAME  check_target_directory(...); if the target exists and is another file:
@@ -51,16 +51,34 @@ class NameIndex {
     void remove_open(ShareId share, std::string_view path) { count_open(share, path, ~0U); }
     bool may_have_below(ShareId share, std::string_view directory) const;
 
+    // Directories that have leases, by name: whatever changes below them asks.
+    void add_leased(ShareId share, std::string_view path, std::weak_ptr<File> file);
+    void remove_leased(ShareId share, std::string_view path);
+    bool any_leased() const { return leased_count_.load(std::memory_order_acquire) != 0; }
+    std::shared_ptr<File> leased(ShareId share, std::string_view path) const;
+    // `directory` itself and all below.
+    std::vector<std::shared_ptr<File>> leased_below(ShareId share,
+                                                    std::string_view directory) const;
+
+    // Are they the same name to a share that does not tell case apart?
+    static bool same_name(std::string_view a, std::string_view b);
+
   private:
+    static std::string name_key(ShareId share, std::string_view path);
     static constexpr std::size_t counters = std::size_t{1} << 16;
     void count_open(ShareId share, std::string_view path, std::uint32_t difference);
 
     std::atomic<std::size_t> pending_count_{0};
     Guarded<std::unordered_multiset<std::string>, Rank::leaf> pending_;  // share id + folded path
+    std::atomic<std::size_t> leased_count_{0};
+    Guarded<std::unordered_map<std::string, std::weak_ptr<File>>, Rank::leaf> leased_;
     std::unique_ptr<std::atomic<std::uint32_t>[]> open_below_ {
         std::make_unique<std::atomic<std::uint32_t>[]>(counters)
     };
 };
+
+// Tells the holders; no lock of fsa may be held.
+void tell(const BreakList& notices);
 
 class FileTable {
   public:
@@ -68,7 +86,9 @@ class FileTable {
     FileTable(const FileTable&) = delete;
     FileTable& operator=(const FileTable&) = delete;
 
-    OpenResult open(const FileKey& key, const OpenArgs& args);
+    // `waker`: run when it is worth trying again after break_pending (CANCELLED: given up by
+    // File::cancel_break_wait); without one nothing is waited for.
+    OpenResult open(const FileKey& key, const OpenArgs& args, const Waker* waker = nullptr);
     // Releases the open's locks and share modes; once (a second close is nothing).
     CloseDecision close(Open& open);
     // After CloseDecision::remove_name: what vfs::Share::remove said.
@@ -94,6 +114,16 @@ class FileTable {
     // A hard link (2.1.5.15.6) shares delete as well.
     Result<void> check_target_directory(const FileKey& directory, bool source_is_directory,
                                         bool for_link = false) const;
+
+    // [MS-FSA] 2.1.4.12 with PARENT_OBJECT: the name `path` came, went, or what a listing tells of
+    // it changed; leases of its directory are broken but that of `except`.
+    void entries_changed(ShareId share, std::string_view path, const OplockKey& except);
+    bool any_leased() const { return names_.any_leased(); }
+    // Anything in `directory` or below may have changed, unknown to us.
+    void tree_changed(ShareId share, std::string_view directory);
+    // Before a directory is renamed: cached handles below it must be closed.
+    BreakWait break_handles_below(ShareId share, std::string_view directory,
+                                  const OplockKey& except, Waker waker);
 
     std::shared_ptr<File> find(const FileKey& key) const;
     // [MS-FSA] 2.1.4.2; looks at every open file unless NameIndex knows that there is none.

@@ -20,13 +20,13 @@
 namespace smb3d::loop {
 
 struct LoopOptions {
-    BufferPool* buffers{nullptr};        // required
-    WorkerPool* pool{nullptr};           // required where Loop::pool() is used
-    SizedBufferPool* trimmed{nullptr};   // trimmed once a second by this loop, if set
-    unsigned ring_entries{512};          // io_uring: submissions prepared at once
-    unsigned receive_buffers{256};       // io_uring: a power of two
-    unsigned receive_buffer_size{8192};  // io_uring: bytes each
-    unsigned scratch_size{16384};        // epoll: bytes of one recv_pooled
+    BufferPool* buffers{nullptr};         // required
+    WorkerPool* pool{nullptr};            // required where Loop::pool() is used
+    SizedBufferPool* trimmed{nullptr};    // trimmed once a second by this loop, if set
+    unsigned ring_entries{512};           // io_uring: submissions prepared at once
+    unsigned receive_buffers{64};         // io_uring: a power of two
+    unsigned receive_buffer_size{32768};  // io_uring: bytes each
+    unsigned scratch_size{32768};         // epoll: bytes of one recv_pooled
 };
 
 class EventLoop : public Loop {

@@ -192,7 +192,8 @@ void LoopBase::accept(IoOp& op, int fd) {
 
 void LoopBase::recv_pooled(IoOp& op, int fd) {
     assert(in_loop_thread());
-    reset(op, OpKind::recv_pooled, fd);
+    const bool drained = state_of(op).kind == OpKind::recv_pooled && state_of(op).drained;
+    reset(op, OpKind::recv_pooled, fd).drained = drained;
     begin(op);
 }
 

@@ -44,7 +44,8 @@ struct OpState {
     OpKind kind{OpKind::none};
     OpPhase phase{OpPhase::idle};
     bool cancelled{false};
-    bool polling{false};  // io_uring: the ring waits for readiness on a non-blocking descriptor
+    bool polling : 1 {false};  // io_uring: the ring waits for readiness on a non-blocking fd
+    bool drained : 1 {false};  // io_uring: the last recv_pooled took all there was
     int fd{-1};
     std::uint32_t flags{0};   // poll events, RWF_*, data_only
     std::int32_t result{0};   // in phase ready

@@ -71,7 +71,7 @@ class EpollLoop final : public LoopBase {
     // Each tries an operation; false if it has to wait, else `result` is set.
     bool attempt(IoOp& op, OpState& state, int& result);
     bool try_accept(const OpState& state, int& result) const;
-    bool try_recv_pooled(OpState& state, int& result);
+    bool try_recv_pooled(const IoOp& op, OpState& state, int& result);
     static bool try_recv_exact(OpState& state, int& result);
     static bool try_send(IoOp& op, OpState& state, int& result);
     static bool try_poll(const OpState& state, int& result);
@@ -310,7 +310,7 @@ bool EpollLoop::attempt(IoOp& op, OpState& state, int& result) {
         case OpKind::accept:
             return try_accept(state, result);
         case OpKind::recv_pooled:
-            return try_recv_pooled(state, result);
+            return try_recv_pooled(op, state, result);
         case OpKind::recv_exact:
             return try_recv_exact(state, result);
         case OpKind::send_all:
@@ -337,9 +337,11 @@ bool EpollLoop::try_accept(const OpState& state, int& result) const {
     }
 }
 
-bool EpollLoop::try_recv_pooled(OpState& state, int& result) {
+bool EpollLoop::try_recv_pooled(const IoOp& op, OpState& state, int& result) {
+    const std::size_t room =
+        op.at_most == 0 ? scratch_.size() : std::min<std::size_t>(op.at_most, scratch_.size());
     for (;;) {
-        const ::ssize_t count = ::recv(state.fd, scratch_.data(), scratch_.size(), MSG_DONTWAIT);
+        const ::ssize_t count = ::recv(state.fd, scratch_.data(), room, MSG_DONTWAIT);
         if (count < 0 && errno == EINTR) continue;
         if (count < 0) {
             result = -errno;
@@ -347,7 +349,7 @@ bool EpollLoop::try_recv_pooled(OpState& state, int& result) {
         }
         state.memory = scratch_.data();
         state.finished = static_cast<std::size_t>(count);
-        descriptor(state.fd).drained = count > 0 && state.finished < scratch_.size();
+        descriptor(state.fd).drained = count > 0 && state.finished < room;
         result = static_cast<int>(count);
         return true;
     }

@@ -5,8 +5,10 @@
 // it (as in the epoll loop) would only add a system call.  On a non-blocking descriptor it answers
 // -EAGAIN instead of waiting: the loop then waits for readiness and tries again.
 #include <algorithm>
+#include <atomic>
 #include <cassert>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <ctime>
 #include <vector>
@@ -14,6 +16,8 @@
 #include <fmt/core.h>
 #include <limits.h>
 #include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "loop/loop_base.h"
 #include "loop/uring_ring.h"
@@ -63,12 +67,13 @@ class UringLoop final : public LoopBase {
 
     ::io_uring_sqe* get_sqe();
     bool fill(IoOp& op);
-    static void prepare(::io_uring_sqe* sqe, IoOp& op, OpState& state);
+    void prepare(::io_uring_sqe* sqe, IoOp& op, OpState& state);
     static void prepare_poll(::io_uring_sqe* sqe, const OpState& state);
     bool submit_cancel(const IoOp& op);
     void arm_wake();
     void flush();
     void enter(std::uint64_t timeout_ns);
+    int submit_and_wait(std::uint64_t timeout_ns);
     void reap();
     void complete(const Completion& completion);
     void complete_op(IoOp& op, int result, unsigned flags);
@@ -83,6 +88,8 @@ class UringLoop final : public LoopBase {
     std::vector<IoOp*> cancels_;  // cancellations that did not fit
     std::uint64_t wake_value_{0};
     bool wake_armed_{false};
+    unsigned unhurried_{0};  // sends in this submission whose completion nobody waits for
+    bool min_wait_{false};   // the kernel can wait for several completions and then for fewer
 };
 
 // -- starting
@@ -150,9 +157,11 @@ void UringLoop::prepare(::io_uring_sqe* sqe, IoOp& op, OpState& state) {
             ::io_uring_prep_accept(sqe, state.fd, nullptr, nullptr, SOCK_CLOEXEC);
             break;
         case OpKind::recv_pooled:
-            ::io_uring_prep_recv(sqe, state.fd, nullptr, 0, 0);
+            ::io_uring_prep_recv(sqe, state.fd, nullptr, op.at_most, 0);
             ::io_uring_sqe_set_flags(sqe, IOSQE_BUFFER_SELECT);
             sqe->buf_group = Ring::buffer_group;
+            // Nothing was left a moment ago: an attempt before waiting would be wasted.
+            if (state.drained) sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
             break;
         case OpKind::recv_exact:
             ::io_uring_prep_recv(sqe, state.fd,
@@ -164,6 +173,7 @@ void UringLoop::prepare(::io_uring_sqe* sqe, IoOp& op, OpState& state) {
             op.message.msg_iov = static_cast<::iovec*>(state.memory);
             op.message.msg_iovlen = parts;
             ::io_uring_prep_sendmsg(sqe, state.fd, &op.message, MSG_NOSIGNAL | MSG_WAITALL);
+            if (op.unhurried) ++unhurried_;
             break;
         case OpKind::poll:
             ::io_uring_prep_poll_add(sqe, state.fd, state.flags);
@@ -209,6 +219,8 @@ bool UringLoop::submit_cancel(const IoOp& op) {
 // -- the turn
 
 bool UringLoop::prepare_run() {
+    // [linux/io_uring.h] IORING_FEAT_MIN_TIMEOUT, Linux 6.12.
+    min_wait_ = (ring_.get()->features & (1U << 15U)) != 0;
     // A ring can be enabled once: a second run() on the same thread finds it so.
     const int result = ring_.enable();
     if (result == 0 || result == -EBADFD) return true;
@@ -237,6 +249,41 @@ void UringLoop::flush() {
     }
 }
 
+// Small sends complete while they are submitted, and a wait for any completion would be over at
+// once.  So the wait is for one more than there are such sends; should one of them not have
+// completed, the other events are late by `patience_us` at most.
+int UringLoop::submit_and_wait(std::uint64_t timeout_ns) {
+    ::__kernel_timespec limit{.tv_sec = static_cast<long long>(timeout_ns / 1'000'000'000),
+                              .tv_nsec = static_cast<long long>(timeout_ns % 1'000'000'000)};
+    ::io_uring* ring = ring_.get();
+    if (unhurried_ == 0 || !min_wait_) {
+        ::io_uring_cqe* cqe = nullptr;
+        return ::io_uring_submit_and_wait_timeout(ring, &cqe, 1, &limit, nullptr);
+    }
+    // liburing 2.3 does not know the minimal wait: what it does in the call above, by hand.
+    ::io_uring_sq& sq = ring->sq;
+    unsigned tail = *sq.ktail;
+    while (sq.sqe_head != sq.sqe_tail) {
+        sq.array[tail & sq.ring_mask] = sq.sqe_head & sq.ring_mask;
+        ++sq.sqe_head;
+        ++tail;
+    }
+    std::atomic_ref(*sq.ktail).store(tail, std::memory_order_release);
+    const unsigned submissions = tail - std::atomic_ref(*sq.khead).load(std::memory_order_acquire);
+    // Beyond the next tick of the clock: an earlier timer costs as much as what this saves.
+    constexpr std::uint32_t patience_us = 5000;
+    struct {
+        std::uint64_t sigmask;
+        std::uint32_t sigmask_size;
+        std::uint32_t min_wait_us;
+        std::uint64_t timeout;
+    } argument{0, _NSIG / 8, patience_us, reinterpret_cast<std::uintptr_t>(&limit)};
+    const long result =
+        ::syscall(__NR_io_uring_enter, ring->enter_ring_fd, submissions, unhurried_ + 1,
+                  IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, &argument, sizeof argument);
+    return result < 0 ? -errno : static_cast<int>(result);
+}
+
 void UringLoop::enter(std::uint64_t timeout_ns) {
     int result = 0;
     // Without its wake-up in the ring, or with work that does not fit, the loop looks again soon.
@@ -245,12 +292,10 @@ void UringLoop::enter(std::uint64_t timeout_ns) {
     if (timeout_ns == 0 || has_more() || !may_sleep()) {
         result = ::io_uring_submit_and_get_events(ring_.get());
     } else {
-        ::__kernel_timespec limit{.tv_sec = static_cast<long long>(timeout_ns / 1'000'000'000),
-                                  .tv_nsec = static_cast<long long>(timeout_ns % 1'000'000'000)};
-        ::io_uring_cqe* cqe = nullptr;
-        result = ::io_uring_submit_and_wait_timeout(ring_.get(), &cqe, 1, &limit, nullptr);
+        result = submit_and_wait(timeout_ns);
         awake();
     }
+    unhurried_ = 0;
     // Not errors: time is up, a signal, short of memory or of room for completions (which reap()
     // now makes).
     if (result >= 0 || result == -ETIME || result == -EINTR || result == -EAGAIN ||
@@ -343,6 +388,7 @@ void UringLoop::complete_pooled(IoOp& op, OpState& state, int result, unsigned f
     if (has_buffer && result > 0) {
         state.memory = ring_.buffer(id);
         state.finished = static_cast<std::size_t>(result);
+        state.drained = (flags & IORING_CQE_F_SOCK_NONEMPTY) == 0;
     }
     end(op, result);
     if (has_buffer) ring_.recycle(id);

@@ -4,9 +4,9 @@
 // identities. Spec: [MS-LSAD] 3.1.4.4 and 3.1.4.9.
 #include <algorithm>
 #include <array>
+#include <span>
 
-#include <openssl/rand.h>
-
+#include "crypto/random.h"
 #include "pipe/rpc_pdu.h"
 #include "pipe/srvsvc.h"
 #include "smb3d/status.h"
@@ -54,11 +54,10 @@ Fault open_policy(Call& call, bool root_is_null, ndr::Writer& out) {
         status = NtStatus::INVALID_PARAMETER;
     } else if (!srvsvc::authenticated(call.caller)) {
         status = NtStatus::ACCESS_DENIED;
-    } else if (call.handles.size() >= max_context_handles ||
-               RAND_bytes(handle.uuid.data(), static_cast<int>(handle.uuid.size())) != 1) {
+    } else if (call.handles.size() >= max_context_handles) {
         status = NtStatus::INSUFFICIENT_RESOURCES;
-        handle = {};
     } else {
+        crypto::random_bytes(std::as_writable_bytes(std::span(handle.uuid)));
         call.handles.push_back(handle);
     }
     out.context_handle(handle);

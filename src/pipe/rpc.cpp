@@ -326,7 +326,10 @@ void RpcConnection::respond(const Assembly& request, Bytes stub, Work& work) {
         pdu.u8(0);
         pdu.bytes(part);
         Bits bytes = pdu.take();
-        if (protect) security_->seal(bytes, call_header_size);
+        if (protect && !security_->seal(bytes, call_header_size)) {
+            break_off();
+            return;
+        }
         work.replies.push_back(std::move(bytes));
         at += part.size();
     } while (at < stub.size());

@@ -4,10 +4,6 @@
 #include <cstring>
 #include <utility>
 
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-
 #include "auth/ntlm_crypto.h"
 #include "base/log.h"
 
@@ -20,27 +16,6 @@ void put_u32(std::byte* to, std::uint32_t value) {
 }
 
 }  // namespace
-
-// OpenSSL keeps RC4 in its legacy provider, which need not be loadable; the cipher is a dozen
-// lines.
-Rc4::Rc4(Bytes key) {
-    for (unsigned i = 0; i < 256; ++i) state_[i] = static_cast<std::uint8_t>(i);
-    if (key.empty()) return;
-    unsigned j = 0;
-    for (unsigned i = 0; i < 256; ++i) {
-        j = (j + state_[i] + static_cast<unsigned>(key[i % key.size()])) & 0xFFU;
-        std::swap(state_[i], state_[j]);
-    }
-}
-
-void Rc4::apply(MutableBytes data) {
-    for (std::byte& byte : data) {
-        i_ = static_cast<std::uint8_t>(i_ + 1);
-        j_ = static_cast<std::uint8_t>(j_ + state_[i_]);
-        std::swap(state_[i_], state_[j_]);
-        byte ^= static_cast<std::byte>(state_[static_cast<std::uint8_t>(state_[i_] + state_[j_])]);
-    }
-}
 
 std::unique_ptr<NtlmProtection> NtlmProtection::create(std::uint32_t flags, Bytes session_key,
                                                        Side side) {
@@ -64,30 +39,30 @@ std::unique_ptr<NtlmProtection> NtlmProtection::create(std::uint32_t flags, Byte
     }
     const bool key_exchange = (flags & auth::ntlm::negotiate_key_exchange) != 0;
     const bool may_seal = (flags & auth::ntlm::negotiate_seal) != 0;
-    std::unique_ptr<NtlmProtection> protection(new NtlmProtection(
-        NtlmProtection::Direction{sign_keys[0], Rc4(seal_keys[0]), 0},
-        NtlmProtection::Direction{sign_keys[1], Rc4(seal_keys[1]), 0}, key_exchange, may_seal));
-    OPENSSL_cleanse(seal_keys, sizeof seal_keys);
-    OPENSSL_cleanse(key.data(), key.size());
-    return protection;
+    auto receive = crypto::Rc4::create(seal_keys[0]);
+    auto send = crypto::Rc4::create(seal_keys[1]);
+    for (auto& seal : seal_keys) crypto::cleanse(seal);
+    crypto::cleanse(key);
+    if (!receive || !send) return nullptr;
+    return std::unique_ptr<NtlmProtection>(new NtlmProtection(
+        NtlmProtection::Direction{sign_keys[0], std::move(*receive), 0},
+        NtlmProtection::Direction{sign_keys[1], std::move(*send), 0}, key_exchange, may_seal));
 }
 
 // [MS-NLMP] 3.4.4.2: version, HMAC-MD5 over sequence number and message (first half, through RC4 if
 // keys were exchanged), sequence number.
-NtlmProtection::Signature NtlmProtection::sign(Direction& direction, Bytes message) {
+Result<NtlmProtection::Signature> NtlmProtection::sign(Direction& direction, Bytes message) {
+    constexpr std::size_t checksum_size = 8;
     Signature signature{};
     std::array<std::byte, 4> sequence{};
     put_u32(sequence.data(), direction.sequence);
-    std::vector<std::byte> input(sequence.begin(), sequence.end());
-    input.insert(input.end(), message.begin(), message.end());
-    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-    unsigned digest_size = 0;
-    HMAC(EVP_md5(), direction.sign_key.data(), static_cast<int>(direction.sign_key.size()),
-         reinterpret_cast<const unsigned char*>(input.data()), input.size(), digest.data(),
-         &digest_size);
+    const std::array<Bytes, 2> input{sequence, message};
+    const auto digest = crypto::hmac_md5(direction.sign_key, input);
+    if (!digest) return fail(digest.error());
     put_u32(signature.data(), 1);
-    std::memcpy(signature.data() + 4, digest.data(), 8);
-    if (key_exchange_) direction.stream.apply(MutableBytes(signature).subspan(4, 8));
+    const MutableBytes checksum = MutableBytes(signature).subspan(4, checksum_size);
+    std::memcpy(checksum.data(), digest->data(), checksum.size());
+    if (key_exchange_) SMB3D_TRY(direction.stream.apply(checksum));
     std::copy(sequence.begin(), sequence.end(), signature.begin() + 12);
     ++direction.sequence;
     return signature;
@@ -98,21 +73,21 @@ void NtlmProtection::set_sequence(std::uint32_t sequence) {
     send_.sequence = sequence;
 }
 
-NtlmProtection::Signature NtlmProtection::protect(MutableBytes signed_part, std::size_t sealed_at,
-                                                  std::size_t sealed_size) {
+Result<NtlmProtection::Signature> NtlmProtection::protect(MutableBytes signed_part,
+                                                          std::size_t sealed_at,
+                                                          std::size_t sealed_size) {
     // [MS-NLMP] 3.4.3: the message goes through the stream before its checksum does, but the
     // checksum is over the plain text.
     const std::vector<std::byte> plain(signed_part.begin(), signed_part.end());
-    if (sealed_size != 0) send_.stream.apply(signed_part.subspan(sealed_at, sealed_size));
+    SMB3D_TRY(send_.stream.apply(signed_part.subspan(sealed_at, sealed_size)));
     return sign(send_, plain);
 }
 
 bool NtlmProtection::verify(MutableBytes signed_part, std::size_t sealed_at,
                             std::size_t sealed_size, Bytes signature) {
-    if (signature.size() != signature_size) return false;
-    if (sealed_size != 0) receive_.stream.apply(signed_part.subspan(sealed_at, sealed_size));
-    const Signature expected = sign(receive_, signed_part);
-    return CRYPTO_memcmp(expected.data(), signature.data(), expected.size()) == 0;
+    if (!receive_.stream.apply(signed_part.subspan(sealed_at, sealed_size))) return false;
+    const auto expected = sign(receive_, signed_part);
+    return expected && crypto::equal_constant_time(*expected, signature);
 }
 
 RpcSecurity::RpcSecurity(std::unique_ptr<auth::Exchange> exchange, const AuthVerifier& verifier)
@@ -154,7 +129,7 @@ Result<std::vector<std::byte>> RpcSecurity::step(Bytes token) {
             return fail(NtStatus::ACCESS_DENIED);
         }
     }
-    OPENSSL_cleanse(identity_.session_key.data(), identity_.session_key.size());
+    crypto::cleanse(identity_.session_key);
     identity_.session_key.clear();
     complete_ = true;
     return std::move(step->token);
@@ -181,7 +156,7 @@ bool RpcSecurity::open(MutableBytes pdu, std::size_t stub_at, const AuthVerifier
     return protection_->verify(all, stub_at, seals() ? stub_size : 0, verifier.value);
 }
 
-void RpcSecurity::seal(std::vector<std::byte>& pdu, std::size_t stub_at) {
+Result<void> RpcSecurity::seal(std::vector<std::byte>& pdu, std::size_t stub_at) {
     // [MS-RPCE] 2.2.2.12: the stub is padded so that the verifier is aligned.
     const std::size_t pad = (auth_padding - (pdu.size() - stub_at) % auth_padding) % auth_padding;
     pdu.resize(pdu.size() + pad);
@@ -200,7 +175,9 @@ void RpcSecurity::seal(std::vector<std::byte>& pdu, std::size_t stub_at) {
     const std::size_t stub_size = trailer_at - stub_at;
     const std::size_t sealed = seals() ? stub_size : 0;
     const auto signature = protection_->protect(pdu, stub_at, sealed);
-    pdu.insert(pdu.end(), signature.begin(), signature.end());
+    if (!signature) return fail(signature.error());
+    pdu.insert(pdu.end(), signature->begin(), signature->end());
+    return {};
 }
 
 }  // namespace smb3d::pipe::rpc

@@ -9,25 +9,15 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "auth/authority.h"
+#include "crypto/hash.h"
 #include "pipe/rpc_pdu.h"
 #include "smb3d/status.h"
 
 namespace smb3d::pipe::rpc {
-
-// The RC4 key stream that [MS-NLMP] 3.4 keeps through a session, for one direction.
-class Rc4 {
-  public:
-    explicit Rc4(Bytes key);
-    void apply(MutableBytes data);
-
-  private:
-    std::array<std::uint8_t, 256> state_{};
-    std::uint8_t i_{0};
-    std::uint8_t j_{0};
-};
 
 // Per-message protection of NTLM with extended session security.
 class NtlmProtection {
@@ -42,8 +32,9 @@ class NtlmProtection {
     using Signature = std::array<std::byte, signature_size>;
 
     // For sending: the named part of `signed_part` is encrypted in place.  The signature covers
-    // `signed_part` as it was before that.
-    Signature protect(MutableBytes signed_part, std::size_t sealed_at, std::size_t sealed_size);
+    // `signed_part` as it was before that.  It fails only where OpenSSL does.
+    Result<Signature> protect(MutableBytes signed_part, std::size_t sealed_at,
+                              std::size_t sealed_size);
     // For receiving: decrypts in place, then compares.
     bool verify(MutableBytes signed_part, std::size_t sealed_at, std::size_t sealed_size,
                 Bytes signature);
@@ -54,12 +45,15 @@ class NtlmProtection {
   private:
     struct Direction {
         std::array<std::byte, 16> sign_key{};
-        Rc4 stream;
+        crypto::Rc4 stream;
         std::uint32_t sequence{0};
     };
     NtlmProtection(Direction receive, Direction send, bool key_exchange, bool may_seal)
-        : receive_(receive), send_(send), key_exchange_(key_exchange), may_seal_(may_seal) {}
-    Signature sign(Direction& direction, Bytes message);
+        : receive_(std::move(receive)),
+          send_(std::move(send)),
+          key_exchange_(key_exchange),
+          may_seal_(may_seal) {}
+    Result<Signature> sign(Direction& direction, Bytes message);
 
     Direction receive_;
     Direction send_;
@@ -95,7 +89,7 @@ class RpcSecurity {
     bool open(MutableBytes pdu, std::size_t stub_at, const AuthVerifier& verifier);
     // Appends padding, sec_trailer and signature to a PDU that so far ends with its stub, and seals
     // it.
-    void seal(std::vector<std::byte>& pdu, std::size_t stub_at);
+    Result<void> seal(std::vector<std::byte>& pdu, std::size_t stub_at);
 
   private:
     RpcSecurity(std::unique_ptr<auth::Exchange> exchange, const AuthVerifier& verifier);

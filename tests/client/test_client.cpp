@@ -42,7 +42,9 @@ Message header_and_body(const Request& request) {
     return message;
 }
 
-TestClient::TestClient(TestServer& server, const std::string& host) : link_(server.connect(host)) {}
+TestClient::TestClient(TestServer& server, const std::string& host) : link_(server.connect(host)) {
+    client_guid.fill(0xC1);
+}
 
 TestClient::~TestClient() {
     if (link_) link_->close();
@@ -58,6 +60,8 @@ Request TestClient::make_raw(wire::Command command, Message body, std::uint16_t 
     request.header.message_id = next_message_id;
     request.header.session_id = session_id;
     request.header.tree_id = tree_id;
+    request.header.status = channel_sequence;
+    if (replay) request.header.flags |= wire::header_flags::replay_operation;
     request.body = std::move(body);
     request.sign = sign && !encrypt && signer != nullptr;
     next_message_id += std::max<std::uint16_t>(charge, 1);
@@ -195,7 +199,7 @@ Reply TestClient::negotiate(const NegotiateOptions& options) {
     request.dialects = options.dialects;
     request.security_mode = options.security_mode;
     request.capabilities = options.capabilities;
-    request.client_guid.fill(0xC1);
+    request.client_guid = client_guid;
     wire::NegotiateContexts contexts;
     if (options.preauth) {
         auto& preauth = contexts.preauth_integrity.emplace();
@@ -250,10 +254,11 @@ Reply TestClient::session_setup(std::string_view token, std::uint64_t session) {
     if (session != 0) return reply;
     session_id = reply.header.session_id;
     const auto response = reply.body<wire::SessionSetupResponse>();
-    const bool plain = (response.session_flags &
-                        (wire::session_flags::is_guest | wire::session_flags::is_null)) != 0;
+    const bool guest = (response.session_flags & wire::session_flags::is_guest) != 0;
+    const bool plain = guest || (response.session_flags & wire::session_flags::is_null) != 0;
     signer.reset();
-    if (!plain) derive_keys();
+    if (!guest) derive_keys();
+    session_signer = signer;
     if (!plain && reply.header.is_signed()) {
         reply.was_signed =
             signer->verify(reply.message, {reply.header.message_id, true, false}).has_value();
@@ -278,6 +283,46 @@ void TestClient::derive_keys() {
     if (auto made = provider.make_aead(algorithm, keys.encryption.bytes())) open = *made;
 }
 
+// [MS-SMB2] 3.2.4.2.3: every leg is signed with the session's key, and so are the answers but the
+// last: this channel's hash is over the messages with their signatures.
+Reply TestClient::bind_leg(std::string_view token, const crypto::Signer* signed_with) {
+    wire::SessionSetupRequest setup;
+    setup.flags = wire::session_flag_binding;
+    setup.security_mode = wire::security_mode::signing_enabled;
+    setup.security_buffer = std::as_bytes(std::span(token));
+    Request request = make(setup);
+    request.header.tree_id = 0;
+    Message message = header_and_body(request);
+    if (signed_with != nullptr) sign_part(message, *signed_with, request.header);
+    session_hash_.update(message);
+    send_message(std::move(message));
+    Reply reply = wait(request.header.message_id);
+    if (reply.status() == NtStatus::MORE_PROCESSING_REQUIRED) session_hash_.update(reply.message);
+    return reply;
+}
+
+Reply TestClient::bind(const TestClient& other, std::string_view token,
+                       const crypto::Signer* signed_with) {
+    if (signed_with == nullptr) signed_with = other.session_signer.get();
+    session_id = other.session_id;
+    session_hash_ = connection_hash_;
+    session_signer = other.session_signer;
+    signer = other.session_signer;  // what refusals and intermediate legs are signed with
+    Reply reply = bind_leg(token, signed_with);
+    if (reply.status() == NtStatus::MORE_PROCESSING_REQUIRED) reply = bind_leg(token, signed_with);
+    if (!reply.ok()) return reply;
+    tree_id = other.tree_id;
+    sign = true;
+    encrypt = other.encrypt;
+    derive_keys();
+    seal = other.seal;
+    open = other.open;
+    reply.was_signed =
+        signer->verify(reply.message, {reply.header.message_id, true, false}).has_value();
+    reply.bad_signature = !reply.was_signed;
+    return reply;
+}
+
 Reply TestClient::tree_connect(std::string_view share) {
     const Message path = utf16("\\\\test\\" + std::string(share));
     wire::TreeConnectRequest request;
@@ -297,15 +342,23 @@ Reply TestClient::tree_disconnect() { return call(wire::TreeDisconnectRequest{})
 Reply TestClient::logoff() { return call(wire::LogoffRequest{}); }
 Reply TestClient::echo() { return call(wire::EchoRequest{}); }
 
-Reply TestClient::create(std::string_view name, const CreateOptions& options) {
+std::uint64_t TestClient::send_create(std::string_view name, const CreateOptions& options) {
     const Message wide = utf16(name);
     wire::CreateRequest request;
     request.desired_access = options.access;
     request.share_access = options.share;
     request.create_disposition = options.disposition;
     request.create_options = options.options;
+    request.requested_oplock_level = options.oplock;
     request.name = wide;
-    return call(request);
+    request.create_contexts = options.contexts;
+    Request raw = make(request);
+    if (options.replay) raw.header.flags |= wire::header_flags::replay_operation;
+    return send(std::move(raw));
+}
+
+Reply TestClient::create(std::string_view name, const CreateOptions& options) {
+    return wait(send_create(name, options));
 }
 
 Reply TestClient::close(wire::FileId file) {

@@ -7,6 +7,7 @@
 // it came.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -67,6 +68,9 @@ struct CreateOptions {
     std::uint32_t share{wire::share_access::all};
     wire::CreateDisposition disposition{wire::CreateDisposition::open_if};
     std::uint32_t options{0};
+    wire::OplockLevel oplock{wire::OplockLevel::none};
+    Message contexts{};  // what a CreateContextBuilder has made
+    bool replay{false};  // SMB2_FLAGS_REPLAY_OPERATION
 };
 
 class TestClient {
@@ -81,6 +85,9 @@ class TestClient {
     Reply negotiate(std::uint16_t dialect);
     Reply negotiate(const NegotiateOptions& options);
     Reply session_setup(std::string_view token, std::uint64_t session = 0);
+    // Makes this connection a channel of `other`'s session; `signed_with`: not its session's key.
+    Reply bind(const TestClient& other, std::string_view token = "alice",
+               const crypto::Signer* signed_with = nullptr);
     Reply tree_connect(std::string_view share);
     // All three; false if one of them fails.
     bool log_on(std::uint16_t dialect = 0x0311, std::string_view token = "alice",
@@ -89,6 +96,7 @@ class TestClient {
     Reply logoff();
     Reply echo();
     Reply create(std::string_view name, const CreateOptions& options = {});
+    std::uint64_t send_create(std::string_view name, const CreateOptions& options = {});
     Reply close(wire::FileId file);
     Reply read(wire::FileId file, std::uint64_t offset, std::uint32_t length);
     Reply write(wire::FileId file, std::uint64_t offset, Bytes data);
@@ -149,7 +157,11 @@ class TestClient {
     bool sign{false};  // what make() does
     bool encrypt{false};
     NegotiateOptions negotiated_with;
+    std::array<std::uint8_t, 16> client_guid{};
+    std::uint16_t channel_sequence{0};  // of 3.x requests
+    bool replay{false};                 // SMB2_FLAGS_REPLAY_OPERATION
     std::shared_ptr<const crypto::Signer> signer;
+    std::shared_ptr<const crypto::Signer> session_signer;  // of the channel logged on with
     std::shared_ptr<const crypto::Aead> seal;
     std::shared_ptr<const crypto::Aead> open;
 
@@ -160,6 +172,7 @@ class TestClient {
     void file(Message message);
     void file_part(Bytes part, const wire::Header& header, bool encrypted);
     void derive_keys();
+    Reply bind_leg(std::string_view token, const crypto::Signer* signed_with);
     Reply setup_leg(std::string_view token, std::uint64_t session, bool renewal);
 
     std::unique_ptr<LinkEnd> link_;

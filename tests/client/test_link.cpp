@@ -42,6 +42,7 @@ void TestLink::send(BufferChain&& message) {
     for (const Buffer& part : message) {
         flat.insert(flat.end(), part.bytes().begin(), part.bytes().end());
     }
+    sent_ += flat.size();
     if (core_->queued.fetch_add(flat.size()) + flat.size() > high_water) above_high_water_ = true;
     core_->to_client.lock()->messages.push_back(std::move(flat));
     core_->arrived.add();

@@ -68,6 +68,9 @@ class TestLink final : public transport::Link {
     void send(BufferChain&& message) override;
     std::size_t send_queued() const override { return core_->queued.load(); }
     std::size_t send_high_water() const override { return high_water; }
+    // What the test has received is confirmed.
+    std::uint64_t sent_position() const override { return sent_; }
+    std::uint64_t confirmed_position() const override { return sent_ - core_->queued.load(); }
     void pause_receive() override { paused_ = true; }
     void resume_receive() override;
     void set_max_message(std::size_t bytes) override { max_message_ = bytes; }
@@ -92,6 +95,7 @@ class TestLink final : public transport::Link {
     transport::LinkEvents* events_{nullptr};
     std::deque<Message> waiting_;
     std::size_t max_message_{0};
+    std::uint64_t sent_{0};
     bool paused_{false};
     bool closing_{false};
     bool ended_{false};

@@ -35,7 +35,7 @@ class TestExchange final : public auth::Exchange {
         step.complete = true;
         step.identity.caller = std::move(caller);
         step.identity.mechanism = "TEST";
-        if (user != "guest" && user != "anonymous") step.identity.session_key = test_session_key();
+        if (user != "guest") step.identity.session_key = test_session_key();
         if (user == "old") step.identity.expires = 1;
         return step;
     }
@@ -75,7 +75,8 @@ TestServer::TestServer(TestServerOptions options) {
         threads_.back()->start(*loops_.back(), "loop");
         loops.push_back(loops_.back().get());
     }
-    share_ = std::make_shared<MemoryShare>(std::move(options.hostility));
+    share_ = options.share ? options.share
+                           : std::make_shared<MemoryShare>(std::move(options.hostility));
     auto policy = std::make_shared<engine::SharePolicy>();
     policy->name = "data";
     policy->backend = share_;
@@ -86,10 +87,15 @@ TestServer::TestServer(TestServerOptions options) {
     config->netbios_name = "TEST";
     config->signing_required = false;
     config->shares.emplace(fold_name("data"), policy);
+    config->persistent_handles = options.store != nullptr;
     if (options.configure) options.configure(*config);
     config_ = config;
     server_ = engine::Server::create(loops, config_,
                                      std::make_shared<TestAuthority>(options.logon_on_worker));
+    if (options.store) {
+        server_->use_store(options.store);
+        restored_ = server_->restore();
+    }
 }
 
 TestServer::~TestServer() { stop(); }

@@ -42,6 +42,10 @@ struct TestServerOptions {
     std::function<void(engine::ServerConfig&)> configure{};
     // Changes the policy of "data".
     std::function<void(engine::SharePolicy&)> policy{};
+    // The files of an earlier server; else it begins with none.
+    std::shared_ptr<MemoryShare> share{};
+    // Where persistent handles are kept; what is in it is restored.
+    std::shared_ptr<durable::Store> store{};
 };
 
 class TestServer {
@@ -53,6 +57,8 @@ class TestServer {
 
     engine::Server& engine() { return *server_; }
     MemoryShare& share() { return *share_; }
+    std::shared_ptr<MemoryShare> shared_share() { return share_; }
+    const engine::RestoreReport& restored() const { return restored_; }
     const engine::ServerConfig& config() const { return *config_; }
     std::shared_ptr<const engine::SharePolicy> policy() const { return policy_; }
     // Null if the server refuses it.
@@ -74,6 +80,7 @@ class TestServer {
     std::shared_ptr<const engine::SharePolicy> policy_;
     std::shared_ptr<const engine::ServerConfig> config_;
     std::unique_ptr<engine::Server> server_;
+    engine::RestoreReport restored_;
     bool stopped_{false};
 };
 

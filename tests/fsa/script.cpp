@@ -118,6 +118,36 @@ std::string value_of(const Words& words, std::string_view key, std::string other
     return otherwise;
 }
 
+constexpr std::pair<char, std::uint32_t> cache_letters[] = {
+    {'R', cache::read}, {'W', cache::write}, {'H', cache::handle}};
+
+OplockKey key_named(const std::string& name) {
+    OplockKey key;
+    for (std::size_t i = 0; i < name.size() && i < key.bytes.size(); ++i) {
+        key.bytes[i] = static_cast<std::uint8_t>(name[i]);
+    }
+    return key;
+}
+
+// Writes down what it is told, and remembers the last break for `timeout`.
+class Holder : public CacheHolder {
+  public:
+    using Say = std::function<void(const std::string&)>;
+    Holder(std::string name, Say say) : name_(std::move(name)), say_(std::move(say)) {}
+    void cache_broken(const BreakNotice& notice) override {
+        last = notice;
+        say_(fmt::format("[break {}: {} -> {}{} epoch {}]", name_,
+                         letters_of(notice.from, cache_letters),
+                         letters_of(notice.to, cache_letters),
+                         notice.acknowledge ? " to be acknowledged" : "", notice.epoch));
+    }
+    BreakNotice last;
+
+  private:
+    const std::string name_;
+    const Say say_;
+};
+
 class Script {
   public:
     Script() {
@@ -137,16 +167,21 @@ class Script {
         transcript_ += fmt::format("{}\n", text);
         using Command = void (Script::*)(const Words&);
         static const std::map<std::string, Command> commands = {
-            {"disk", &Script::disk},       {"link", &Script::link},
-            {"outside", &Script::outside}, {"open", &Script::open},
-            {"close", &Script::close},     {"removed", &Script::removed},
-            {"delete", &Script::remove},   {"keep", &Script::keep},
-            {"rename", &Script::rename},   {"renamed", &Script::renamed},
-            {"lock", &Script::lock},       {"wait", &Script::wait},
-            {"cancel", &Script::cancel},   {"unlock", &Script::unlock},
-            {"read", &Script::read},       {"write", &Script::write},
-            {"info", &Script::info},       {"pending", &Script::pending},
-            {"newname", &Script::newname}, {"show", &Script::show},
+            {"disk", &Script::disk},         {"link", &Script::link},
+            {"outside", &Script::outside},   {"open", &Script::open},
+            {"close", &Script::close},       {"removed", &Script::removed},
+            {"delete", &Script::remove},     {"keep", &Script::keep},
+            {"rename", &Script::rename},     {"renamed", &Script::renamed},
+            {"lock", &Script::lock},         {"wait", &Script::wait},
+            {"cancel", &Script::cancel},     {"unlock", &Script::unlock},
+            {"read", &Script::read},         {"write", &Script::write},
+            {"info", &Script::info},         {"pending", &Script::pending},
+            {"newname", &Script::newname},   {"show", &Script::show},
+            {"data", &Script::data},         {"handles", &Script::handles},
+            {"ack", &Script::ack},           {"ackkey", &Script::ackkey},
+            {"timeout", &Script::timeout},   {"entries", &Script::entries},
+            {"tree", &Script::tree},         {"caching", &Script::caching},
+            {"takeback", &Script::takeback}, {"giveup", &Script::giveup},
         };
         const auto command = commands.find(words[0]);
         if (command == commands.end()) return say("unknown command");
@@ -226,9 +261,85 @@ class Script {
         args.attributes = inodes_.at(inode).attributes;
         args.directory = inodes_.at(inode).directory;
         args.links = links_of(inode);
-        OpenResult result = table_.open(key_of(inode), args);
+        args.oplock_key = key_named(value_of(words, "key", ""));
+        args.parent_oplock_key = key_named(value_of(words, "parent", ""));
+        Waiter& waiter = waiter_for(words.at(1));
+        const Waker waker{&Script::woken, &waiter};
+        OpenResult result = table_.open(key_of(inode), args, &waker);
+        if (result.outcome == OpenOutcome::break_pending) {
+            waiter.file = result.waiting.get();
+            waiter.ticket = result.ticket;
+            return say("waits");
+        }
         say(name_of(to_status(result.outcome)));
-        if (result.open != nullptr) opens_[words.at(1)] = std::move(result.open);
+        if (result.open == nullptr) return;
+        opens_[words.at(1)] = result.open;
+        const std::string wanted = value_of(words, "cache", "");
+        if (wanted.empty()) return;
+        const std::string name = args.oplock_key.empty() ? words.at(1) : value_of(words, "key", "");
+        std::shared_ptr<Holder>& holder = holders_[name];
+        if (!holder) {
+            holder = std::make_shared<Holder>(name, [this](const std::string& t) { say(t); });
+        }
+        const auto epoch = static_cast<std::uint16_t>(number(value_of(words, "epoch", "0")));
+        const Caching got = result.open->file().request_cache(
+            *result.open, {bits_of(wanted, cache_letters), epoch, args.directory}, holder);
+        say_caching(got);
+    }
+    Waiter& waiter_for(const std::string& name) {
+        auto& waiter = waiters_[name];
+        waiter = std::make_unique<Waiter>(Waiter{this, name, nullptr, 0});
+        return *waiter;
+    }
+    void say_caching(const Caching& caching) {
+        say(fmt::format("caches {}{} epoch {}", letters_of(caching.state, cache_letters),
+                        caching.breaking ? " (breaking)" : "", caching.epoch));
+    }
+    void caching(const Words& words) {
+        const Open& open = handle(words.at(1));
+        say_caching(open.file().caching(open));
+    }
+    void data(const Words& words) {
+        const Open& open = handle(words.at(1));
+        open.file().break_readers(open);
+    }
+    void handles(const Words& words) {
+        Open& open = handle(words.at(1));
+        Waiter& waiter = waiter_for(words.at(1));
+        const Waker waker{&Script::woken, &waiter};
+        BreakWait wait = open.file().break_handles(open.oplock_key, waker, &open);
+        if (!wait && open.directory) {
+            wait = table_.break_handles_below(7, open.file().path(open), open.oplock_key, waker);
+        }
+        waiter.file = wait.file.get();
+        waiter.ticket = wait.ticket;
+        say(wait ? "waits" : "SUCCESS");
+    }
+    void giveup(const Words& words) {
+        const Waiter& waiter = *waiters_.at(words.at(1));
+        waiter.file->cancel_break_wait(waiter.ticket);
+    }
+    void ack(const Words& words) {
+        Open& open = handle(words.at(1));
+        say(name_of(open.file().acknowledge_break(open, bits_of(words.at(2), cache_letters))));
+    }
+    void ackkey(const Words& words) {
+        Open& open = handle(words.at(3));
+        say(name_of(open.file().acknowledge_break(key_named(words.at(1)),
+                                                  bits_of(words.at(2), cache_letters))));
+    }
+    void timeout(const Words& words) {
+        Open& open = handle(words.at(1));
+        const BreakNotice& last = holders_.at(words.at(2))->last;
+        open.file().break_timed_out(last.grant, last.number);
+    }
+    void entries(const Words& words) {
+        table_.entries_changed(7, words.at(1), key_named(value_of(words, "parent", "")));
+    }
+    void tree(const Words& words) { table_.tree_changed(7, words.at(1) == "/" ? "" : words.at(1)); }
+    void takeback(const Words& words) {
+        const Open& open = handle(words.at(1));
+        open.file().break_own(open);
     }
 
     void remove_now(const CloseDecision& decision) {
@@ -412,6 +523,7 @@ class Script {
     std::map<std::string, CloseDecision> removals_;
     std::map<std::string, std::string> renames_;
     std::map<std::string, std::unique_ptr<Waiter>> waiters_;
+    std::map<std::string, std::shared_ptr<Holder>> holders_;
     std::uint64_t next_inode_{10};
     std::uint64_t next_id_{1};
     std::string transcript_;

@@ -4,6 +4,7 @@ import subprocess
 
 CASES = []
 EXTRA = {"passed": 0, "failed": 0, "skipped": 0}
+SKIP_SUITES = []  # of smbtorture: --skip-suites
 
 
 class Skip(Exception):

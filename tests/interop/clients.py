@@ -224,6 +224,11 @@ def two_users(server):
         os.unlink(path)
         code, output = smbclient(server, "ls", share="private", user=second, check=False)
         expect("NT_STATUS_ACCESS_DENIED" in output, f"let into a share of others: {output}")
+        for user, sees in ((second, False), (f"{server.user}%{server.password}", True)):
+            code, output = run(["smbclient", "-L", "127.0.0.1", "-p", str(server.port), "-U", user,
+                                "--configfile=/dev/null", "-g"])
+            expect(code == 0 and "Disk|test|" in output, output)
+            expect(("Disk|private|" in output) == sees, f"{user.split('%')[0]} sees {output}")
 
 
 @test("rclone.both-ways")

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Real clients against the built server, once with each event loop that is asked for.
 
-    tests/interop/interop.py [--build DIR] [--io uring|epoll|auto ...] [--tests GROUP[,GROUP]] [--keep] [--list]
+    tests/interop/interop.py [--build DIR] [--io uring|epoll|auto ...] [--tests GROUP[,GROUP]]
+                             [--skip-suites SUITE[,SUITE]] [--keep] [--list]
 
-Groups: smbclient ctl rclone smbc impacket operation torture.  A test whose client is not installed is skipped with a
-message.  Ends with "N passed, N failed, N skipped"; exit code 1 on any failure.
+Groups: smbclient ctl rclone smbc impacket operation durable torture.  A test whose client is not installed is skipped
+with a message.  Ends with "N passed, N failed, N skipped"; exit code 1 on any failure.
 """
 import argparse
 import os
@@ -16,6 +17,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import case                                                              # noqa: E402
 import clients                                                           # noqa: E402,F401  (registers its tests)
+import durable                                                           # noqa: E402,F401
 import operation                                                         # noqa: E402,F401
 import torture                                                           # noqa: E402,F401
 from server import Server, make_second_user, remove_second_user         # noqa: E402
@@ -91,6 +93,7 @@ def main():
     parser.add_argument("--build", default=os.path.join(TOP, "build", "release"))
     parser.add_argument("--io", action="append", choices=["uring", "epoll", "auto"])
     parser.add_argument("--tests", type=lambda text: text.split(","), help="groups or single names")
+    parser.add_argument("--skip-suites", type=lambda text: text.split(","), default=[], help="of smbtorture")
     parser.add_argument("--keep", action="store_true", help="keep the server's directory")
     parser.add_argument("--list", action="store_true")
     arguments = parser.parse_args()
@@ -98,6 +101,7 @@ def main():
         print("\n".join(name for name, _ in case.CASES))
         return 0
     counts = {"passed": 0, "failed": 0, "skipped": 0}
+    case.SKIP_SUITES.extend(arguments.skip_suites)
     made = make_second_user()
     try:
         for io in arguments.io or ["uring", "epoll"]:

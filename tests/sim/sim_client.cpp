@@ -26,10 +26,12 @@ void SimClient::run(unsigned operations) {
         step();
     }
     client_.reset();  // with whatever is open
+    spare_.reset();
 }
 
 void SimClient::drop_connection() {
     client_.reset();
+    spare_.reset();
     handles_.clear();
 }
 
@@ -124,7 +126,7 @@ void SimClient::step() {
         default:
             if (chance_.one_in(4)) return drop_connection();
             if (chance_.one_in(4)) return renew_session();
-            return open_own();
+            return change_channel();
     }
 }
 
@@ -368,12 +370,39 @@ void SimClient::reconnect_tree() {
 void SimClient::renew_session() {
     operation_ = "renew_session";
     handles_.clear();
+    spare_.reset();
     if (!noted(client_->logoff())) return;
     client_->encrypt = false;  // the keys went with the session
     if (!noted(client_->session_setup("sim")) || client_ == nullptr ||
         !noted(client_->tree_connect("data"))) {
         drop_connection();
     }
+}
+
+// Goes on with the session's other channel: what is open stays open, even if the first is gone.
+void SimClient::change_channel() {
+    operation_ = "change_channel";
+    if (client_->dialect < wire::dialect::smb300) return open_own();
+    if (spare_ == nullptr) return add_channel();
+    spare_->tree_id = client_->tree_id;
+    std::swap(client_, spare_);
+    if (chance_.one_in(2)) spare_.reset();
+}
+
+void SimClient::add_channel() {
+    operation_ = "add_channel";
+    spare_ = std::make_unique<TestClient>(server_, fmt::format("192.0.2.{}", number_ + 1));
+    if (spare_->refused()) {
+        if (!stop_expected_) complain("the server refused a further connection");
+        spare_.reset();
+        return;
+    }
+    const bool bound = spare_->negotiate(client_->dialect).ok() &&
+                       spare_->bind(*client_, chance_.one_in(2) ? "2/sim" : "sim").ok();
+    if (bound) return;
+    spare_.reset();
+    // The session was there a moment ago: only an administrator or the server's end takes it away.
+    if (!stop_expected_ && !administrator_expected_) complain("a channel was not bound");
 }
 
 }  // namespace smb3d::test

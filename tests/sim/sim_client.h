@@ -73,6 +73,8 @@ class SimClient {
     void compound();
     void reconnect_tree();
     void renew_session();
+    void change_channel();
+    void add_channel();
     void check_read(const Handle& handle, std::uint64_t offset, std::uint32_t length,
                     const Reply& reply);
 
@@ -89,6 +91,7 @@ class SimClient {
     const unsigned number_;
     Chance chance_;
     std::unique_ptr<TestClient> client_;
+    std::unique_ptr<TestClient> spare_;  // another channel of its session, or null
     std::vector<Handle> handles_;
     Model model_;
     unsigned names_{0};

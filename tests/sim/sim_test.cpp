@@ -90,7 +90,9 @@ void simulate(std::uint64_t seed, const Shape& shape) {
         administrator = std::thread([&] { administrate(server, seed, over); });
     }
     if (shape.stop_under_load) {
-        std::this_thread::sleep_for(std::chrono::milliseconds(50 + seed % 7 * 20));
+        // By what was done and not by the clock: a slow machine has hardly begun after some time.
+        EXPECT_TRUE(server.eventually(
+            [&] { return server.engine().totals().requests >= 100 + seed % 7 * 50; }));
         server.engine().stop(std::chrono::milliseconds(300));
     }
     for (auto& thread : threads) thread.join();

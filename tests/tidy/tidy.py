@@ -33,9 +33,10 @@ MAY_INCLUDE = {
     "fscc": {"base", "dtyp", "wire"},
     "auth": {"base", "dtyp", "crypto", "wire"},
     "fsa": {"base", "dtyp"},
-    "pipe": {"base", "dtyp", "wire", "auth"},
-    "engine": {"base", "dtyp", "crypto", "xca", "wire", "fscc", "auth", "fsa"},
-    "daemon": {"base", "loop", "crypto", "auth", "engine", "pipe", "vfs_posix", "transport"},
+    "durable": {"base"},
+    "pipe": {"base", "dtyp", "crypto", "wire", "auth"},
+    "engine": {"base", "dtyp", "crypto", "xca", "wire", "fscc", "auth", "fsa", "durable"},
+    "daemon": {"base", "loop", "crypto", "auth", "durable", "engine", "pipe", "vfs_posix", "transport"},
     "ctl": {"base", "auth", "daemon"},
 }
 
@@ -178,7 +179,7 @@ def include_direction():
 PATTERNS = (
     ("bare mutex", ("src", "vfs_posix", "transport"), r"\bstd::(recursive_|shared_|timed_)?mutex\s+\w+",
      "use Guarded of base/guarded.h", {"src/base/guarded.h", "vfs_posix/locked.h"}),
-    ("memcmp of secrets", ("src/crypto", "src/engine", "src/auth"), r"\b(std::)?memcmp\s*\(",
+    ("memcmp of secrets", ("src/crypto", "src/engine", "src/auth", "src/pipe"), r"\b(std::)?memcmp\s*\(",
      "compare tags and hashes with CRYPTO_memcmp, other bytes with std::ranges::equal", set()),
     ("dead code", FOLDERS, r"^\s*#\s*if\s+0\b", "remove it: git remembers", set()),
     ("thread-local state", ("src", "vfs_posix", "transport"), r"^\s*(static\s+)?thread_local\b",

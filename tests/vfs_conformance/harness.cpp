@@ -88,7 +88,8 @@ void Operations::put(const std::string& path, const std::string& content) {
 std::string Operations::get(const std::string& path) {
     auto reply = open(path, {.kind = vfs::WantKind::file, .access = vfs::access_read_data});
     if (!reply) return "<" + status_of(reply) + ">";
-    auto data = read(*reply->file, 0, 1 << 20);
+    const auto size = stat(*reply->file);
+    auto data = read(*reply->file, 0, size ? size->end_of_file : 0);
     EXPECT_TRUE(close(*reply->file));
     return data ? *data : "<" + status_of(data) + ">";
 }

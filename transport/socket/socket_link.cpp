@@ -107,6 +107,7 @@ void SocketLink::close(const std::string& reason, bool flush) {
     loop_.disarm(receive_timer_);
     if (recv_op_.busy) loop_.cancel(recv_op_);
     send_more();  // if close() came from inside on_message(), it has been held back
+    wake_up();    // a send whose end nobody waited for is waited for now
 }
 
 void SocketLink::fail(const char* what, int error) {

@@ -35,6 +35,8 @@ class SocketLink final : public Link {
     void send(BufferChain&& message) override;
     std::size_t send_queued() const override { return queued_; }
     std::size_t send_high_water() const override { return limits_.send_high_water; }
+    std::uint64_t sent_position() const override { return sent_total_ + queued_; }
+    std::uint64_t confirmed_position() const override;
     void pause_receive() override { paused_ = true; }
     void resume_receive() override;
     void set_max_message(std::size_t bytes) override;
@@ -117,7 +119,8 @@ class SocketLink final : public Link {
     std::size_t message_size_{0};  // of the message whose header is complete; 0: none
     Buffer message_;               // empty while the pool has no memory for it
     std::size_t message_have_{0};
-    std::size_t asked_{0};  // of the recv_exact under way
+    std::size_t last_message_{0};  // the size of the one before
+    std::size_t asked_{0};         // of the recv_exact under way
     std::size_t skip_{0};
     std::vector<std::byte> stash_;  // received, and not yet wanted
     bool paused_{false};

@@ -21,6 +21,8 @@ constexpr auto type_keep_alive = std::byte{0x85};
 constexpr std::size_t max_session_request = 512;  // two encoded names of 255 bytes at most
 
 constexpr std::size_t exact_piece = 1U << 20;  // the pace of receive_stall_ms
+constexpr std::size_t bulk_message = 16U << 10;
+constexpr std::uint32_t bulk_peek = 1024;  // most requests whole, and of a WRITE what is not data
 constexpr auto pool_retry = std::chrono::milliseconds(20);
 
 }  // namespace
@@ -50,6 +52,9 @@ void SocketLink::receive_more() {
         recv_op_.done = [](IoOp* op, int result) {
             static_cast<LinkOp*>(op)->link->on_received(result);
         };
+        // After a long message another is likely: then only its beginning is received here, and the
+        // rest where it belongs.
+        recv_op_.at_most = last_message_ > bulk_message ? bulk_peek : 0;
         loop_.recv_pooled(recv_op_, fd_);
     }
 }
@@ -189,6 +194,7 @@ void SocketLink::on_retry() {
 }
 
 void SocketLink::deliver() {
+    last_message_ = message_size_;
     message_size_ = 0;
     message_have_ = 0;
     Buffer message = std::exchange(message_, {});

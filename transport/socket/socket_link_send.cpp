@@ -5,8 +5,10 @@
 #include <utility>
 
 // Not <netinet/tcp.h>: its tcp_info lacks tcpi_bytes_acked.
+#include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 
 #include "transport/socket/socket_link.h"
 
@@ -18,7 +20,8 @@ namespace {
 // later.
 constexpr std::size_t batch_bytes = 1U << 20;
 constexpr std::size_t batch_parts = 1024;  // IOV_MAX
-constexpr std::size_t kept_entries = 64;   // capacity that an idle link keeps
+constexpr std::size_t unhurried_bytes = 16U << 10;
+constexpr std::size_t kept_entries = 64;  // capacity that an idle link keeps
 
 }  // namespace
 
@@ -52,6 +55,9 @@ void SocketLink::send_more() {
     gather();
     if (!stall_timer_.armed()) watch_progress();
     send_op_.busy = true;
+    // Nobody waits for the end of a short send after which nothing is left to do.
+    send_op_.unhurried = state_ == State::open && !above_high_ && window_bytes_ == queued_ &&
+                         window_bytes_ <= unhurried_bytes;
     loop_.send_all(send_op_, fd_, parts_);
 }
 
@@ -133,6 +139,15 @@ std::uint64_t SocketLink::progress() const {
         return info.tcpi_bytes_acked;
     }
     return sent_total_;
+}
+
+// What lies in the socket's queue has not been acknowledged; of a send under way, part of it may be
+// counted there already: then this says a little less than what is true.
+std::uint64_t SocketLink::confirmed_position() const {
+    int unconfirmed = 0;
+    if (::ioctl(fd_, SIOCOUTQ, &unconfirmed) != 0 || unconfirmed < 0) return sent_total_;
+    const auto waiting = static_cast<std::uint64_t>(unconfirmed);
+    return sent_total_ > waiting ? sent_total_ - waiting : 0;
 }
 
 // One timer for as long as there is something to send, looked at now and then: a send that goes

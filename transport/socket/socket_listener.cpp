@@ -91,6 +91,15 @@ std::expected<void, std::string> SocketListener::open(const Address& address, bo
     if (::bind(fd_, sockaddr, address.length) != 0) {
         return std::unexpected(system_error(address, "cannot be used", errno));
     }
+    // [tcp(7)] What a listening socket has, the sockets that it accepts have: no calls for each.
+    if (options_.no_delay) set_option(fd_, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (options_.keepalive_s != 0) {
+        set_option(fd_, SOL_SOCKET, SO_KEEPALIVE, 1);
+        set_option(fd_, IPPROTO_TCP, TCP_KEEPIDLE, static_cast<int>(options_.keepalive_s));
+        set_option(fd_, IPPROTO_TCP, TCP_KEEPINTVL,
+                   static_cast<int>(options_.keepalive_interval_s));
+        set_option(fd_, IPPROTO_TCP, TCP_KEEPCNT, static_cast<int>(options_.keepalive_probes));
+    }
     if (::listen(fd_, SOMAXCONN) != 0) {
         return std::unexpected(system_error(address, "cannot listen", errno));
     }
@@ -191,13 +200,6 @@ void SocketListener::adopt(int fd) {
         return;
     }
     describe(local);
-    if (options_.no_delay) set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    if (options_.keepalive_s != 0) {
-        set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-        set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, static_cast<int>(options_.keepalive_s));
-        set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, static_cast<int>(options_.keepalive_interval_s));
-        set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, static_cast<int>(options_.keepalive_probes));
-    }
     auto link = std::make_unique<SocketLink>(*home, fd, limits_, std::move(peer), std::move(local));
     if (home == &loop_) {
         accept_(std::move(link));

@@ -1,6 +1,7 @@
 // CLOSE: [MS-SMB2] 3.3.5.10.
 #include "engine/cmd/handlers.h"
 #include "engine/connection.h"
+#include "engine/fsa_wait.h"
 #include "engine/request_chain.h"
 #include "engine/server_impl.h"
 
@@ -8,6 +9,13 @@ namespace smb3d::engine {
 
 Reply close(Call& call, wire::CloseRequest request) {
     const std::shared_ptr<Open> open = call.open.shared();
+    // [MS-FSA] 2.1.5.5: a file that goes away with this handle does so when others have closed the
+    // handles that they only keep; they are asked before, as for FileDispositionInformation.
+    if (open->fsa && open->fsa->file().is_delete_on_close(*open->fsa)) {
+        Task<NtStatus> breaking = break_handles(call);
+        const NtStatus broken = co_await breaking;
+        static_cast<void>(broken);  // closed in any case
+    }
     wire::CloseResponse response;
     if ((request.flags & wire::close_flag_postquery_attrib) != 0) {
         Pending<vfs::FileStat> query(call.loop());

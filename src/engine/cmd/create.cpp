@@ -5,10 +5,13 @@
 #include "base/filetime.h"
 #include "base/utf16.h"
 #include "dtyp/access_mask.h"
+#include "engine/change_report.h"
 #include "engine/cmd/handlers.h"
 #include "engine/connection.h"
 #include "engine/create_ctx/contexts.h"
+#include "engine/durable_create.h"
 #include "engine/file_access.h"
+#include "engine/fsa_wait.h"
 #include "engine/request_chain.h"
 #include "engine/server_impl.h"
 #include "fsa/attributes.h"
@@ -17,8 +20,18 @@ namespace smb3d::engine {
 
 namespace {
 
-fsa::ShareId share_id(const Call& call) {
-    return reinterpret_cast<std::uintptr_t>(call.tree->policy->backend.get());
+fsa::ShareId share_id(const Call& call) { return share_id(*call.tree); }
+
+// [MS-FSA] 2.1.4.1, for a file that this request has created, changed or taken away again.
+void report(const CreateState& state, fsa::ChangeAction action, std::uint32_t filter) {
+    ChangeOrigin origin;
+    if (state.fsa_open) origin.open = state.fsa_open->id;
+    if (state.lease_request) origin.parent_lease = state.lease_request->parent_key;
+    report_change(state.call.server(), share_id(state.call), {action, filter, state.opened.path},
+                  origin);
+}
+std::uint32_t name_filter(const CreateState& state) {
+    return fsa::change::name(state.opened.stat.kind == vfs::FileKind::directory);
 }
 
 // ---- phase 1: the request
@@ -76,7 +89,14 @@ Result<void> read_parameters(CreateState& state) {
 Result<void> read_request(CreateState& state) {
     SMB3D_TRY(read_parameters(state));
     SMB3D_TRY(read_name(state));
-    return read_create_contexts(state);
+    SMB3D_TRY(read_create_contexts(state));
+    // 3.3.5.9.8: a lease key that is in use belongs to one file.
+    if (state.lease_request &&
+        !state.call.server().leases.usable_for(state.lease_request->key, share_id(state.call),
+                                               state.name.path)) {
+        return fail(NtStatus::INVALID_PARAMETER);
+    }
+    return {};
 }
 
 // ---- phase 2: the back end
@@ -196,7 +216,27 @@ Task<NtStatus> check_access(CreateState& state) {
 
 // ---- phase 4: the other opens
 
-NtStatus join_opens(CreateState& state, std::uint64_t rename_epoch) {
+// 3.3.5.9.8, 3.3.5.9.11
+NtStatus join_lease(CreateState& state, bool directory) {
+    if (!state.lease_request) return NtStatus::SUCCESS;
+    const Call& call = state.call;
+    // Only version 2 leases are for directories.
+    const std::uint32_t capabilities = call.connection.negotiated.server_capabilities;
+    const bool grantable =
+        !directory || (state.lease_request->v2 && call.tree->policy->directory_leases &&
+                       (capabilities & wire::capabilities::directory_leasing) != 0);
+    if (!grantable) {
+        state.lease_request.reset();
+        return NtStatus::SUCCESS;
+    }
+    const BreakTarget target{call.session->id, call.tree->encrypt};
+    state.lease =
+        call.server().leases.join(call.server(), state.lease_request->key, state.lease_request->v2,
+                                  state.fsa_open->file_ptr(), {state.fsa_open->id, target});
+    return state.lease != nullptr ? NtStatus::SUCCESS : NtStatus::INVALID_PARAMETER;
+}
+
+NtStatus join_opens(CreateState& state, std::uint64_t rename_epoch, FsaWait& wait) {
     const vfs::FileStat& stat = state.opened.stat;
     Call& call = state.call;
     fsa::OpenArgs args;
@@ -211,10 +251,22 @@ NtStatus join_opens(CreateState& state, std::uint64_t rename_epoch) {
     args.directory = stat.kind == vfs::FileKind::directory;
     args.created = state.opened.created;
     args.rename_epoch = rename_epoch;
-    fsa::OpenResult result = call.server().files.open({share_id(call), stat.id}, args);
+    args.retry = state.retry;
+    if (state.lease_request) {
+        args.oplock_key = state.lease_request->key;
+        args.parent_oplock_key = state.lease_request->parent_key;
+    }
+    const fsa::Waker waker = wait.waker();
+    fsa::OpenResult result = call.server().files.open({share_id(call), stat.id}, args, &waker);
+    if (result.outcome == fsa::OpenOutcome::break_pending) {
+        state.wait = {std::move(result.waiting), result.ticket};
+    }
+    if (result.outcome == fsa::OpenOutcome::sharing_violation) {
+        return refusal_for_sharing(state, stat.id);
+    }
     if (result.outcome != fsa::OpenOutcome::granted) return fsa::to_status(result.outcome);
     state.fsa_open = std::move(result.open);
-    return NtStatus::SUCCESS;
+    return join_lease(state, args.directory);
 }
 
 // ---- phase 5: overwrite
@@ -267,7 +319,9 @@ std::shared_ptr<Open> make_open(CreateState& state) {
     open->share_access = state.request.share_access;
     open->create_options = state.request.create_options;
     open->opened_at = filetime_now();
+    open->lease = state.lease;
     if (!state.fsa_open) open->pipe_name = state.opened.path;
+    if (call.connection.negotiated.smb3()) open->order.begin(call.header.channel_sequence());
     return open;
 }
 
@@ -281,9 +335,49 @@ NtStatus enter(Call& call, const std::shared_ptr<Open>& open) {
     return open->id != 0 ? NtStatus::SUCCESS : NtStatus::TOO_MANY_OPENED_FILES;
 }
 
+// [MS-FSA] 2.1.5.18, [MS-SMB2] 3.3.5.9: what the client may cache.  Last, with nothing to wait for
+// before the response, so that a break follows the grant that it takes back.
+void grant_cache(CreateState& state, const Open& open) {
+    using L = wire::OplockLevel;
+    Call& call = state.call;
+    const SharePolicy& policy = *call.tree->policy;
+    if (!open.fsa || !policy.oplocks) return;
+    fsa::CacheRequest request;
+    request.directory = open.is_directory();
+    std::shared_ptr<fsa::CacheHolder> holder;
+    if (state.lease) {
+        request.state = state.lease_request->state;
+        request.epoch = state.lease_request->epoch;
+        holder = state.lease;
+    } else {
+        const L level = state.request.requested_oplock_level;
+        if (request.directory || level == L::none || level == L::lease) return;
+        request.state = level == L::ii          ? fsa::cache::read
+                        : level == L::exclusive ? fsa::cache::read | fsa::cache::write
+                                                : fsa::cache::all;
+        auto oplock = std::make_shared<OplockHolder>(call.server(), open.fsa->file_ptr());
+        oplock->set_open(open.persistent_id, open.id, {call.session->id, call.tree->encrypt});
+        holder = std::move(oplock);
+    }
+    if (policy.level2_only) request.state &= fsa::cache::read;
+    state.caching = open.fsa->file().request_cache(*open.fsa, request, std::move(holder));
+    if (state.lease) {
+        state.response_oplock = L::lease;
+        if (request.directory && state.caching.state != fsa::cache::none) {
+            call.server().leases.directory_granted(state.lease, call.config().max_directory_leases);
+        }
+        return;
+    }
+    const bool writes = (state.caching.state & fsa::cache::write) != 0;
+    const bool handle = (state.caching.state & fsa::cache::handle) != 0;
+    state.response_oplock = writes ? (handle ? L::batch : L::exclusive)
+                                   : (state.caching.state != fsa::cache::none ? L::ii : L::none);
+}
+
 Result<Response> answer(CreateState& state, const Open& open) {
     const vfs::FileStat& stat = state.opened.stat;
     wire::CreateResponse response;
+    response.oplock_level = state.response_oplock;
     response.create_action = state.action;
     response.creation_time = stat.creation_time;
     response.last_access_time = stat.last_access_time;
@@ -308,12 +402,14 @@ Result<Response> answer(CreateState& state, const Open& open) {
 Task<Result<void>> undo(CreateState& state) {
     if (state.fsa_open) {
         const fsa::CloseDecision decision = state.call.server().files.close(*state.fsa_open);
+        if (state.lease) state.call.server().leases.leave(state.lease, state.fsa_open->id);
         if (decision.kind == fsa::CloseDecision::Kind::remove_name) {
             Pending<void> removal(state.call.loop());
             state.call.tree->policy->backend->remove(state.call.op(Lane::metadata), decision.path,
                                                      decision.id, removal.done());
             const Result<void> removed = co_await removal;
             state.call.server().files.removal_done(decision, removed);
+            if (removed) report(state, fsa::ChangeAction::removed, name_filter(state));
         }
     }
     Task<Result<void>> closing = close_file(state.call, std::move(state.opened.file));
@@ -321,9 +417,10 @@ Task<Result<void>> undo(CreateState& state) {
 }
 
 // Phases 3 to 5, for a file or directory that the back end has opened.
-Task<NtStatus> settle(CreateState& state, std::uint64_t rename_epoch) {
+Task<NtStatus> settle(CreateState& state, std::uint64_t rename_epoch, FsaWait& wait) {
     if (state.opened.created) {
         state.action = wire::CreateAction::created;
+        report(state, fsa::ChangeAction::added, name_filter(state));
         // [MS-FSA] 2.1.5.1.1: whoever creates a file may do with it what the share allows.
         if (state.maximum_allowed) state.granted |= state.call.tree->maximal_access;
     } else {
@@ -336,12 +433,16 @@ Task<NtStatus> settle(CreateState& state, std::uint64_t rename_epoch) {
             state.opened.stat.attributes, state.request.file_attributes, state.disposition);
         if (!attributes) co_return attributes.error();
     }
-    const NtStatus joined = join_opens(state, rename_epoch);
+    const NtStatus joined = join_opens(state, rename_epoch, wait);
     if (joined != NtStatus::SUCCESS) co_return joined;
     if (fsa::overwrites(state.disposition) && !state.opened.created) {
         Task<Result<void>> overwriting = overwrite(state);
         const Result<void> overwritten = co_await overwriting;
         if (!overwritten) co_return overwritten.error();
+        // Whoever began to cache between the decision and the truncation.
+        state.fsa_open->file().break_readers(*state.fsa_open);
+        report(state, fsa::ChangeAction::modified,
+               fsa::change::attributes | fsa::change::size | fsa::change::last_write);
     }
     co_return NtStatus::SUCCESS;
 }
@@ -366,13 +467,13 @@ Task<NtStatus> open_pipe(CreateState& state) {
     co_return NtStatus::SUCCESS;
 }
 
-Task<NtStatus> open_disk(CreateState& state) {
-    if (const Result<void> read = read_request(state); !read) co_return read.error();
+// One attempt; if it has to wait for others, `wait` is woken when the next is worth it.
+Task<NtStatus> try_open_disk(CreateState& state, FsaWait& wait) {
     const std::uint64_t rename_epoch = state.call.server().files.rename_epoch();
     Task<Result<void>> opening = open_backend(state);
     const Result<void> opened = co_await opening;
     if (!opened) co_return opened.error();
-    Task<NtStatus> settling = settle(state, rename_epoch);
+    Task<NtStatus> settling = settle(state, rename_epoch, wait);
     const NtStatus settled = co_await settling;
     if (settled != NtStatus::SUCCESS) {
         Task<Result<void>> undoing = undo(state);
@@ -382,27 +483,76 @@ Task<NtStatus> open_disk(CreateState& state) {
     co_return settled;
 }
 
+// An open that this request does not make: its owner is back, or asks again.
+Task<FoundOpen> earlier_open(CreateState& state) {
+    if (state.call.tree->capabilities.is_pipe) co_return std::shared_ptr<Open>();
+    if (const Result<void> read = read_durable_contexts(state); !read) {
+        co_return fail(read.error());
+    }
+    if (state.durable.reconnects()) {
+        Task<FoundOpen> reconnecting = reconnect_open(state);
+        co_return co_await reconnecting;
+    }
+    Task<NtStatus> ending = end_other_instances(state);
+    const NtStatus ended = co_await ending;
+    if (ended != NtStatus::SUCCESS) co_return fail(ended);
+    Task<FoundOpen> looking = find_replayed_open(state);
+    co_return co_await looking;
+}
+
+Task<NtStatus> open_disk(CreateState& state) {
+    if (const Result<void> read = read_request(state); !read) co_return read.error();
+    while (true) {
+        FsaWait wait(state.call.loop());
+        state.wait = {};
+        Task<NtStatus> opening = try_open_disk(state, wait);
+        const NtStatus opened = co_await opening;
+        if (!state.wait) co_return opened;
+        // The holder may write back, close, even delete the file before it answers: then all is
+        // looked at anew.
+        Task<NtStatus> waiting = wait_for_break(state.call, wait, std::move(state.wait));
+        const NtStatus woken = co_await waiting;
+        if (woken != NtStatus::SUCCESS) co_return woken;
+        state.retry = true;
+    }
+}
+
 }  // namespace
 
 Reply create(Call& call, wire::CreateRequest request) {
+    CreateState state(call, request);
+    Task<FoundOpen> looking = earlier_open(state);
+    const FoundOpen earlier = co_await looking;
+    if (!earlier) co_return fail(earlier.error());
+    if (*earlier) {
+        state.lease = (*earlier)->lease;
+        co_return answer(state, **earlier);
+    }
     if (!call.server().take_open(call.config().max_open_files)) {
+        release_create_guid(state);
         co_return fail(NtStatus::TOO_MANY_OPENED_FILES);
     }
-    CreateState state(call, request);
     Task<NtStatus> opening = call.tree->capabilities.is_pipe ? open_pipe(state) : open_disk(state);
     NtStatus status = co_await opening;
     if (status != NtStatus::SUCCESS) {
         call.server().return_open();
+        release_create_guid(state);
         co_return fail(status);
     }
     const std::shared_ptr<Open> open = make_open(state);
+    Task<bool> preparing = prepare_persistent(state, open);
+    co_await preparing;
     status = enter(call, open);
+    const OpenRef held(status == NtStatus::SUCCESS ? open : nullptr);
+    if (status == NtStatus::SUCCESS && !held) co_return fail(NtStatus::USER_SESSION_DELETED);
     if (status != NtStatus::SUCCESS) {
         Task<Result<void>> closing = close_open(call.server(), open, call.loop());
         const Result<void> closed = co_await closing;
         static_cast<void>(closed);
         co_return fail(status);
     }
+    grant_cache(state, *open);
+    grant_durable(state, open);
     co_return answer(state, *open);
 }
 

@@ -1,6 +1,8 @@
 // FLUSH: [MS-SMB2] 3.3.5.11: what is acknowledged is on stable storage.
+#include "engine/change_report.h"
 #include "engine/cmd/handlers.h"
 #include "engine/connection.h"
+#include "engine/server_impl.h"
 #include "fsa/access.h"
 
 namespace smb3d::engine {
@@ -14,6 +16,7 @@ Reply flush(Call& call, wire::FlushRequest) {
     call.open->file->flush(call.op(Lane::bulk_io), flushing.done());
     const Result<void> flushed = co_await flushing;
     if (!flushed) co_return fail(flushed.error());
+    report_held_back(call.server(), *call.open);
     co_return reply(call, wire::FlushResponse{});
 }
 

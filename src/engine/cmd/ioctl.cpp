@@ -46,7 +46,9 @@ Reply ioctl(Call& call, wire::IoctlRequest request) {
     if (row == nullptr) {
         log::debug(log::Component::engine, "{}: control code {:#010x} ({}) is not supported",
                    call.connection.peer(), request.ctl_code, fscc::fsctl_name(request.ctl_code));
-        co_return fail(NtStatus::INVALID_DEVICE_REQUEST);
+        // As Windows: IPC$ asks for another driver (smb2.session.anon-encryption2).
+        co_return fail(call.tree->capabilities.is_pipe ? NtStatus::FS_DRIVER_REQUIRED
+                                                       : NtStatus::INVALID_DEVICE_REQUEST);
     }
     if (const NtStatus status = check_row(call, *row); status != NtStatus::SUCCESS) {
         co_return fail(status);

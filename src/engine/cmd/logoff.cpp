@@ -8,16 +8,11 @@ namespace smb3d::engine {
 
 Reply logoff(Call& call, wire::LogoffRequest) {
     const std::shared_ptr<Session> session = call.session;
-    if (!call.server().session_table.remove(session->id)) {
+    if (!call.server().detach_session(session, call.connection.id())) {
         co_return fail(NtStatus::USER_SESSION_DELETED);
     }
-    {
-        auto state = session->state.lock();
-        Session::transition(*state, SessionState::ended);
-        state->channels.clear();
-    }
     call.connection.cancel_session(session->id);
-    Task<bool> release = release_session(call.server(), session, call.loop());
+    Task<bool> release = release_session(call.server(), session, call.loop(), Preserve::yes);
     co_await release;
     call.connection.drop_channel(session->id);
     log::info(log::Component::auth, "{}: {} logged off, session {:#x}", call.connection.peer(),

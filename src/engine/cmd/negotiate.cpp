@@ -97,11 +97,25 @@ Result<wire::NegotiateContexts> settle_contexts(Call& call, const wire::Negotiat
 std::uint32_t server_capabilities(const Negotiated& negotiated, const ServerConfig& config) {
     std::uint32_t bits = 0;
     if (negotiated.dialect >= Dialect::smb210) bits |= wire::capabilities::large_mtu;
+    if (negotiated.dialect >= Dialect::smb210 && config.leases) {
+        bits |= wire::capabilities::leasing;
+    }
+    // 3.3.5.4: if the client has it, too.
+    if (negotiated.smb3() && config.leases && config.directory_leases &&
+        (negotiated.client_capabilities & wire::capabilities::directory_leasing) != 0) {
+        bits |= wire::capabilities::directory_leasing;
+    }
     // 3.1.1 has a negotiate context instead.
     if ((negotiated.dialect == Dialect::smb300 || negotiated.dialect == Dialect::smb302) &&
         negotiated.cipher != Cipher::none && config.encryption != Encryption::off) {
         bits |= wire::capabilities::encryption;
     }
+    // 3.3.5.4: if the client has it, too.
+    if (negotiated.smb3() && config.persistent_handles) {
+        bits |= negotiated.client_capabilities & wire::capabilities::persistent_handles;
+    }
+    if (negotiated.smb3() && config.multichannel) bits |= wire::capabilities::multi_channel;
+    if (negotiated.supports_notifications) bits |= wire::capabilities::notifications;
     return bits;
 }
 
@@ -117,6 +131,9 @@ void settle(Negotiated& negotiated, const ServerConfig& config, Dialect dialect)
         }
     }
     negotiated.supports_multi_credit = dialect >= Dialect::smb210;
+    negotiated.supports_notifications =
+        dialect == Dialect::smb311 &&
+        (negotiated.client_capabilities & wire::capabilities::notifications) != 0;
     negotiated.max_transact = dialect == Dialect::smb202
                                   ? static_cast<std::uint32_t>(limits::max_transact_202)
                                   : config.max_transact;
@@ -171,6 +188,10 @@ Reply negotiate(Call& call, wire::NegotiateRequest request) {
     }
     settle(negotiated, config, *dialect);
     negotiated.done = true;
+    // Clients of 3.x are known by their GUID; that of others may be zero.
+    if (negotiated.smb3()) {
+        call.server().client_negotiated(negotiated.client_guid, call.connection.id());
+    }
 
     const std::vector<std::byte> hint = call.connection.local().authority->hint();
     wire::NegotiateResponse response = make_response(negotiated, config, revision(*dialect), hint);

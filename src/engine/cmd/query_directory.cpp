@@ -81,7 +81,7 @@ Task<Result<vfs::DirBatch>> look_up(Call& call, const std::string& name) {
 }
 
 Task<Result<vfs::DirBatch>> next_batch(Call& call, const fscc::DirectoryWriter& writer,
-                                       bool restart, std::size_t room) {
+                                       bool restart, std::size_t wanted) {
     const auto& expression =
         static_cast<const fsa::NameExpression&>(*call.open->enumeration.filter);
     if (expression.is_literal()) {
@@ -95,7 +95,7 @@ Task<Result<vfs::DirBatch>> next_batch(Call& call, const fscc::DirectoryWriter& 
     request.restart = restart;
     request.names_only = !writer.needs_stat() && !call.tree->policy->access_based_enumeration;
     request.filter = expression.matches_all() ? nullptr : &expression;
-    request.max_entries = std::clamp<std::size_t>(room / small_entry, 16, max_batch);
+    request.max_entries = wanted;
     Pending<vfs::DirBatch> listing(call.loop());
     call.open->file->list(call.op(Lane::metadata), request, listing.done());
     co_return co_await listing;
@@ -126,6 +126,10 @@ Filled take_entries(Call& call, fscc::DirectoryWriter& writer, bool single) {
 
 Task<NtStatus> fill(Call& call, fscc::DirectoryWriter& writer, bool restart, bool single,
                     std::size_t room) {
+    // What is read ahead may be gone when it is asked for: no more than this answer is likely to
+    // hold.
+    const std::size_t wanted =
+        single ? 1 : std::clamp<std::size_t>(room / small_entry, 16, max_batch);
     Enumeration& listing = call.open->enumeration;
     const bool had_any = listing.any_given;
     while (true) {
@@ -135,7 +139,7 @@ Task<NtStatus> fill(Call& call, fscc::DirectoryWriter& writer, bool restart, boo
         }
         if (filled != Filled::end_of_listing) co_return NtStatus::SUCCESS;
         if (listing.batch.end) break;
-        Task<Result<vfs::DirBatch>> reading = next_batch(call, writer, restart, room);
+        Task<Result<vfs::DirBatch>> reading = next_batch(call, writer, restart, wanted);
         Result<vfs::DirBatch> batch = co_await reading;
         if (!batch) co_return batch.error();
         listing.batch = std::move(*batch);

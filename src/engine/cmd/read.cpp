@@ -53,17 +53,25 @@ Reply read(Call& call, wire::ReadRequest request) {
     const ::iovec into{data.data(), data.size()};
     const Lane lane = request.length <= small_io ? Lane::small_io : Lane::bulk_io;
     Pending<std::size_t> reading(call.loop());
+    bool refused = false;
     {
         // A pipe may keep a reader waiting until the open is closed.
         std::optional<WaitRegistration> wait;
         if (!call.open->fsa) wait.emplace(*call.open, call.cancellation);
         call.open->file->read(call.op(lane), request.offset, std::span(&into, 1), reading.done());
-        if (!call.open->fsa && !reading.await_ready()) call.go_async();
+        const bool waits = !call.open->fsa && !reading.await_ready();
+        // Too many wait on this connection already.
+        if (waits && !call.go_async() && call.last) {
+            refused = true;
+            call.cancellation.request();
+        }
         Signal& ready = reading.ready();
         co_await ready;
     }
     const Result<std::size_t> count = reading.await_resume();
-    if (!count) co_return fail(count.error());
+    if (!count) {
+        co_return fail(refused ? NtStatus::INSUFFICIENT_RESOURCES : count.error());
+    }
     if (*count < request.minimum_count || (*count == 0 && request.length != 0 && call.open->fsa)) {
         co_return fail(NtStatus::END_OF_FILE);
     }

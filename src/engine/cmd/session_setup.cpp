@@ -7,6 +7,7 @@
 #include "engine/cmd/handlers.h"
 #include "engine/connection.h"
 #include "engine/server_impl.h"
+#include "engine/session_bind.h"
 
 namespace smb3d::engine {
 
@@ -15,17 +16,15 @@ namespace {
 // of one logon; NTLM takes 2, Kerberos and negotiation a few more
 constexpr std::size_t max_rounds = 8;
 
-// A logon that ended without success leaves nothing behind; a failed re-authentication leaves the
-// session as it was.
+// [MS-SMB2] 3.3.5.5.3: an authentication that fails ends the session, a re-authentication the one
+// that there was.  A failed binding leaves the session as it was.
 void abandon(Call& call, std::uint64_t session_id) {
     SessionChannel* channel = call.connection.find_channel(session_id);
     if (channel == nullptr) return;
-    channel->exchange.reset();
-    channel->step_running = false;
-    if (channel->signer) return;
+    const bool binding = channel->binding;
     const std::shared_ptr<Session> session = channel->session;
     call.connection.drop_channel(session_id);
-    call.server().end_session_on(session, call.loop(), call.connection.id());
+    if (!binding) call.server().end_session_on(session, call.loop(), call.connection.id());
 }
 
 // [MS-SMB2] 3.3.5.5, steps before authentication: finds or makes the channel that this request is
@@ -40,10 +39,6 @@ Result<SessionChannel*> channel_for(Call& call, const wire::SessionSetupRequest&
                   connection.peer());
         return fail(NtStatus::ACCESS_DENIED);
     }
-    if ((request.flags & wire::session_flag_binding) != 0 && connection.negotiated.smb3()) {
-        // 3.3.5.5 step 4: Connection.ServerCapabilities has no MULTI_CHANNEL.
-        return fail(NtStatus::REQUEST_NOT_ACCEPTED);
-    }
     if (call.header.session_id == 0) {
         if (connection.channel_count() >= limits::max_sessions_per_connection) {
             return fail(NtStatus::SMB_TOO_MANY_UIDS);
@@ -56,15 +51,19 @@ Result<SessionChannel*> channel_for(Call& call, const wire::SessionSetupRequest&
         session->created_at = filetime_now();
         session->dialect = connection.negotiated.dialect;
         session->client_guid = connection.negotiated.client_guid;
-        session->state.lock()->channels.push_back({connection.id(), connection.peer()});
+        session->state.lock()->channels.push_back(connection.describe_channel());
         SessionChannel& channel = connection.add_channel(std::move(session));
         channel.preauth = connection.negotiated.preauth;
         return &channel;
     }
+    const bool binding = (request.flags & wire::session_flag_binding) != 0;
     SessionChannel* channel = connection.find_channel(call.header.session_id);
-    if (channel == nullptr || channel->session->state.lock()->state == SessionState::ended) {
+    if (channel == nullptr || channel->binding) return channel_of_other_connection(call, binding);
+    if (channel->session->state.lock()->state == SessionState::ended) {
         return fail(NtStatus::USER_SESSION_DELETED);
     }
+    // 3.3.5.5 step 4: it is one of this connection's sessions already.
+    if (binding) return fail(NtStatus::REQUEST_NOT_ACCEPTED);
     return channel;
 }
 
@@ -83,9 +82,9 @@ Result<void> establish(Call& call, SessionChannel& channel, const auth::Identity
     session.guest = identity.caller->guest;
     session.cipher = negotiated.cipher;
     session.signing = negotiated.signing;
-    // [MS-NLMP] 3.2.5.1.2: an anonymous logon's key is all zeros: protection that keeps nobody out,
-    // but that a client may ask for.  A guest's password was not checked, so there is no key that
-    // both sides know.
+    // [MS-NLMP] 3.2.5.1.2: an anonymous logon's key is all zeros, or exchanged under such a key:
+    // protection that keeps nobody out, but that a client may ask for.  A guest's password was not
+    // checked, so there is no key that both sides know.
     std::vector<std::byte> session_key = identity.session_key;
     if (session.anonymous && session_key.empty()) session_key.resize(16);
     const bool can_protect = !session.guest && !session_key.empty();
@@ -93,11 +92,14 @@ Result<void> establish(Call& call, SessionChannel& channel, const auth::Identity
                                  wire::security_mode::signing_required) != 0;
     session.signing_required =
         can_protect && !session.anonymous && (config.signing_required || client_insists);
-    if (!can_protect && config.signing_required && !config.shares.empty() && session.guest) {
+    // Deviation: 3.3.5.5.3 exempts guests from RequireMessageSigning.  An administrator who
+    // requires signing does not mean to let in exactly those that nobody knows, unsigned; clients
+    // that require it refuse a guest's session themselves (3.2.5.3.1).
+    if (session.guest && config.signing_required) {
         log::info(log::Component::auth,
-                  "{}: guest session: cannot be signed although signing is required; clients that "
-                  "insist (Windows 11 24H2) will refuse it",
+                  "{}: a guest is refused: signing is required, and guests have no key",
                   call.connection.peer());
+        return fail(NtStatus::ACCESS_DENIED);
     }
     const crypto::SessionKeys keys = crypto::derive_session_keys(
         static_cast<std::uint16_t>(negotiated.dialect), session_key, channel.preauth.value(),
@@ -121,6 +123,7 @@ Result<void> establish(Call& call, SessionChannel& channel, const auth::Identity
     if (config.encryption == Encryption::required && !sealed) return fail(NtStatus::ACCESS_DENIED);
     session.keys.session = keys.session;
     session.keys.application = keys.application;
+    if (can_protect) session.keys.signer = *signer;
     channel.signer = std::move(*signer);
     return {};
 }
@@ -131,12 +134,13 @@ void end_previous(Call& call, std::uint64_t previous_id, const Caller& caller) {
     const std::shared_ptr<Session> previous = call.server().session_table.find(previous_id);
     if (!previous) return;
     const std::shared_ptr<const Caller> owner = previous->caller();
-    if (!owner || owner->user != caller.user || owner->domain != caller.domain) return;
+    if (!owner || !same_account(*owner, caller)) return;
     call.server().end_session_on(previous, call.loop(), 0);
 }
 
 Result<void> complete(Call& call, SessionChannel& channel, auth::Identity&& identity,
                       const wire::SessionSetupRequest& request) {
+    if (channel.binding) return complete_binding(call, channel, identity);
     Session& session = *channel.session;
     const bool first = !channel.signer;
     if (first) SMB3D_TRY(establish(call, channel, identity, request));

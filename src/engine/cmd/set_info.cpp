@@ -1,7 +1,9 @@
 // SET_INFO: [MS-SMB2] 3.3.5.21.
+#include "engine/change_report.h"
 #include "engine/cmd/handlers.h"
 #include "engine/connection.h"
 #include "engine/info/set.h"
+#include "engine/server_impl.h"
 #include "fsa/access.h"
 #include "fscc/info_class.h"
 
@@ -38,7 +40,9 @@ Task<NtStatus> set_security(Call& call, const wire::SetInfoRequest& request) {
     Pending<void> setting(call.loop());
     call.open->file->set_security(call.op(Lane::metadata), parts, request.buffer, setting.done());
     const Result<void> set = co_await setting;
-    co_return set ? NtStatus::SUCCESS : set.error();
+    if (!set) co_return set.error();
+    report_change(call.server(), *call.open, fsa::ChangeAction::modified, fsa::change::security);
+    co_return NtStatus::SUCCESS;
 }
 
 }  // namespace

@@ -33,8 +33,14 @@ wire::TreeConnectResponse describe(const Tree& tree) {
     if (tree.policy->access_based_enumeration) {
         response.share_flags |= wire::share_flags::access_based_directory_enum;
     }
+    if (tree.policy->level2_only) {
+        response.share_flags |= wire::share_flags::force_levelii_oplock;
+    }
     if (tree.policy->encrypt) response.share_flags |= wire::share_flags::encrypt_data;
     response.maximal_access = tree.maximal_access;
+    if (tree.continuously_available) {
+        response.capabilities |= wire::share_capabilities::continuous_availability;
+    }
     return response;
 }
 
@@ -78,6 +84,9 @@ Reply tree_connect(Call& call, wire::TreeConnectRequest request) {
     tree->capabilities = policy->backend->capabilities();
     tree->maximal_access = *access;
     tree->encrypt = policy->encrypt;
+    tree->continuously_available = policy->continuous_availability &&
+                                   call.connection.negotiated.smb3() &&
+                                   call.config().persistent_handles && !tree->capabilities.is_pipe;
     tree->connected_at = filetime_now();
     tree->activity = call.server().share_activity(policy->name);
     {

@@ -1,4 +1,5 @@
 // WRITE: [MS-SMB2] 3.3.5.13.
+#include "engine/change_report.h"
 #include "engine/cmd/handlers.h"
 #include "engine/connection.h"
 #include "engine/server_impl.h"
@@ -51,6 +52,8 @@ Reply write(Call& call, wire::WriteRequest request) {
         const bool through =
             (request.flags & wire::write_flags::write_through) != 0 || call.open->write_through();
         const Lane lane = bytes.size() <= small_io ? Lane::small_io : Lane::bulk_io;
+        // [MS-FSA] 2.1.5.3; and again below, for who began to cache meanwhile.
+        if (call.open->fsa) call.open->fsa->file().break_readers(*call.open->fsa);
         Pending<std::size_t> writing(call.loop());
         call.open->file->write(call.op(lane), request.offset, std::span(&from, 1), through,
                                writing.done());
@@ -59,11 +62,13 @@ Reply write(Call& call, wire::WriteRequest request) {
         response.count = static_cast<std::uint32_t>(*count);
         call.connection.local().bytes_written.fetch_add(*count, std::memory_order_relaxed);
         if (call.open->fsa) {
+            call.open->fsa->file().break_readers(*call.open->fsa);
             if (request.offset != vfs::append_offset) {
                 call.open->fsa->set_position(request.offset + *count);
             }
             Task<bool> keep = keep_times(call);
             co_await keep;
+            report_write(call.server(), *call.open, call.loop());
         }
     }
     co_return reply(call, response);

@@ -7,14 +7,14 @@ namespace smb3d::engine {
 namespace {
 
 // What is not here is ignored, as [MS-SMB2] 3.3.5.9 wants it of contexts that a server does not
-// implement: leases (the response's oplock level says "none"), durable handle requests, security
-// descriptors, AAPL, POSIX.
+// implement: security descriptors, AAPL, POSIX.
 constexpr std::array table = {
     CreateContextRow{wire::tag::exta, ea_request, nullptr},
     CreateContextRow{wire::tag::alsi, allocation_size_request, nullptr},
     CreateContextRow{wire::tag::twrp, timewarp_request, nullptr},
-    CreateContextRow{wire::tag::dhnc, durable_reconnect_request, nullptr},
-    CreateContextRow{wire::tag::dh2c, durable_reconnect_request, nullptr},
+    CreateContextRow{wire::tag::dhnq, durable_request, durable_response},
+    CreateContextRow{wire::tag::dh2q, durable_request, durable_v2_response},
+    CreateContextRow{wire::tag::rqls, lease_request, lease_response},
     CreateContextRow{wire::tag::mxac, maximal_access_request, maximal_access_response},
     CreateContextRow{wire::tag::qfid, disk_id_request, disk_id_response},
 };

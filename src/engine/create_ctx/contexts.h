@@ -38,7 +38,12 @@ void disk_id_response(CreateState& state, wire::CreateContextBuilder& builder);
 Result<void> ea_request(CreateState& state, Bytes data);
 // timewarp.cpp
 Result<void> timewarp_request(CreateState& state, Bytes data);
+// lease.cpp
+Result<void> lease_request(CreateState& state, Bytes data);
+void lease_response(CreateState& state, wire::CreateContextBuilder& builder);
 // durable.cpp
-Result<void> durable_reconnect_request(CreateState& state, Bytes data);
+Result<void> durable_request(CreateState& state, Bytes data);
+void durable_response(CreateState& state, wire::CreateContextBuilder& builder);
+void durable_v2_response(CreateState& state, wire::CreateContextBuilder& builder);
 
 }  // namespace smb3d::engine

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "crypto/random.h"
+#include "engine/change_report.h"
 #include "engine/server_impl.h"
 
 namespace smb3d::engine {
@@ -81,6 +82,7 @@ OpenRef find_copy_source(Call& call, const fscc::ResumeKey& key) {
 Task<Moved> copy_range(Call& call, Open& source, vfs::CopyRequest range) {
     Moved moved;
     bool by_backend = true;
+    call.open->fsa->file().break_readers(*call.open->fsa);
     range.source = source.file.get();
     while (range.length > 0) {
         if (call.cancellation.requested()) {
@@ -117,6 +119,9 @@ Task<Moved> copy_range(Call& call, Open& source, vfs::CopyRequest range) {
 }
 
 Task<bool> keep_copy_times(Call& call, Open& source) {
+    // Whoever began to cache meanwhile, and those who watch.
+    call.open->fsa->file().break_readers(*call.open->fsa);
+    report_write(call.server(), *call.open, call.loop());
     Task<bool> written = store_times(call, *call.open, call.open->time_pins.lock()->after_write());
     const bool first = co_await written;
     Task<bool> read = store_times(call, source, source.time_pins.lock()->after_read());

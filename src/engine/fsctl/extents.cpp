@@ -63,6 +63,7 @@ Task<NtStatus> duplicate(Call& call, Open& source, vfs::CopyRequest range) {
     if (status != NtStatus::SUCCESS) co_return status;
     range.source = source.file.get();
     range.clone = true;
+    call.open->fsa->file().break_readers(*call.open->fsa);
     Pending<std::uint64_t> cloning(call.loop());
     call.open->file->copy_range(call.op(Lane::bulk_io), range, cloning.done());
     const Result<std::uint64_t> cloned = co_await cloning;

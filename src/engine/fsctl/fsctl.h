@@ -50,6 +50,8 @@ FsctlReply fsctl_set_compression(Call& call, const wire::IoctlRequest& request);
 FsctlReply fsctl_object_id(Call& call, const wire::IoctlRequest& request);
 FsctlReply fsctl_get_reparse_point(Call& call, const wire::IoctlRequest& request);
 FsctlReply fsctl_enumerate_snapshots(Call& call, const wire::IoctlRequest& request);
+FsctlReply fsctl_request_resiliency(Call& call, const wire::IoctlRequest& request);
+FsctlReply fsctl_query_network_interface_info(Call& call, const wire::IoctlRequest& request);
 FsctlReply fsctl_is_pathname_valid(Call& call, const wire::IoctlRequest& request);
 FsctlReply fsctl_request_resume_key(Call& call, const wire::IoctlRequest& request);
 FsctlReply fsctl_copychunk(Call& call, const wire::IoctlRequest& request);  // and _WRITE

@@ -2,8 +2,10 @@
 // 2.1.5.10.
 #include <algorithm>
 
+#include "engine/change_report.h"
 #include "engine/connection.h"
 #include "engine/fsctl/fsctl.h"
+#include "engine/server_impl.h"
 #include "fsa/attributes.h"
 #include "fscc/fsctl.h"
 
@@ -47,6 +49,7 @@ FsctlReply fsctl_set_sparse(Call& call, const wire::IoctlRequest& request) {
     file.set_stat(call.op(Lane::metadata), change, setting.done());
     const Result<void> set = co_await setting;
     if (!set) co_return fail(set.error());
+    report_change(call.server(), *call.open, fsa::ChangeAction::modified, fsa::change::attributes);
     co_return FsctlOutput{};
 }
 
@@ -64,10 +67,13 @@ FsctlReply fsctl_set_zero_data(Call& call, const wire::IoctlRequest& request) {
         const auto lock = call.open->fsa->file().check_write(*call.open->fsa, offset, length);
         if (!lock) co_return fail(lock.error());
     }
+    if (call.open->fsa) call.open->fsa->file().break_readers(*call.open->fsa);
     Pending<void> zeroing(call.loop());
     call.open->file->zero_range(call.op(Lane::bulk_io), {offset, length}, zeroing.done());
     const Result<void> zeroed = co_await zeroing;
     if (!zeroed) co_return fail(zeroed.error());
+    if (call.open->fsa) call.open->fsa->file().break_readers(*call.open->fsa);
+    report_write(call.server(), *call.open, call.loop());
     co_return FsctlOutput{};
 }
 

@@ -1,7 +1,10 @@
 // FileDispositionInformation(Ex): [MS-FSA] 2.1.5.15.3.
+#include "engine/change_report.h"
 #include "engine/connection.h"
 #include "engine/file_access.h"
+#include "engine/fsa_wait.h"
 #include "engine/info/set.h"
+#include "engine/server_impl.h"
 #include "fscc/file_info.h"
 
 namespace smb3d::engine {
@@ -41,6 +44,9 @@ Task<NtStatus> dispose(Call& call, fsa::Disposition disposition) {
     if (!call.open->fsa) co_return NtStatus::INVALID_PARAMETER;
     fsa::Open& open = *call.open->fsa;
     if (disposition.remove) {
+        Task<NtStatus> breaking = break_handles(call);
+        const NtStatus broken = co_await breaking;
+        if (broken != NtStatus::SUCCESS) co_return broken;
         Pending<vfs::FileStat> asking(call.loop());
         call.open->file->stat(call.op(Lane::metadata), asking.done());
         const Result<vfs::FileStat> stat = co_await asking;
@@ -57,7 +63,9 @@ Task<NtStatus> dispose(Call& call, fsa::Disposition disposition) {
         }
     }
     const Result<void> set = open.file().set_disposition(open, disposition);
-    co_return set ? NtStatus::SUCCESS : set.error();
+    if (!set) co_return set.error();
+    report_disposition(call.server(), *call.open);
+    co_return NtStatus::SUCCESS;
 }
 
 Task<NtStatus> refuse(NtStatus status) { co_return status; }

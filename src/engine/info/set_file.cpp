@@ -1,14 +1,30 @@
 // File information classes that are set in place: [MS-FSCC] 2.4, [MS-FSA] 2.1.5.15.
 #include <array>
 
+#include "engine/change_report.h"
 #include "engine/connection.h"
 #include "engine/info/set.h"
+#include "engine/server_impl.h"
 #include "fsa/access.h"
 #include "fscc/file_info.h"
 
 namespace smb3d::engine {
 
 namespace {
+
+void report_modified(Call& call, std::uint32_t filter) {
+    report_change(call.server(), *call.open, fsa::ChangeAction::modified, filter);
+}
+
+// [MS-FSA] 2.1.5.15.2
+std::uint32_t filter_of(const vfs::StatChange& change) {
+    std::uint32_t filter = 0;
+    if (change.attributes) filter |= fsa::change::attributes;
+    if (change.creation_time) filter |= fsa::change::creation;
+    if (change.last_access_time) filter |= fsa::change::last_access;
+    if (change.last_write_time) filter |= fsa::change::last_write;
+    return filter;
+}
 
 Task<NtStatus> set_basic(Call& call, Bytes input) {
     const auto info = wire::parse<fscc::FileBasicInformation>(input);
@@ -28,11 +44,15 @@ Task<NtStatus> set_basic(Call& call, Bytes input) {
     Pending<void> setting(call.loop());
     file.set_stat(call.op(Lane::metadata), *change, setting.done());
     const Result<void> set = co_await setting;
-    co_return set ? NtStatus::SUCCESS : set.error();
+    if (!set) co_return set.error();
+    report_modified(call, filter_of(*change));
+    co_return NtStatus::SUCCESS;
 }
 
 NtStatus check_size(const Call& call, std::int64_t size) {
-    if (call.open->is_directory() || size < 0) return NtStatus::INVALID_PARAMETER;
+    if (!call.open->fsa || call.open->is_directory() || size < 0) {
+        return NtStatus::INVALID_PARAMETER;
+    }
     return NtStatus::SUCCESS;
 }
 
@@ -51,11 +71,14 @@ Task<NtStatus> set_end_of_file(Call& call, Bytes input) {
     if (!info) co_return info.error();
     const NtStatus valid = check_size(call, info->end_of_file);
     if (valid != NtStatus::SUCCESS) co_return valid;
+    call.open->fsa->file().break_readers(*call.open->fsa);
     Pending<void> sizing(call.loop());
     call.open->file->set_size(call.op(Lane::metadata),
                               static_cast<std::uint64_t>(info->end_of_file), sizing.done());
     const Result<void> sized = co_await sizing;
     if (!sized) co_return sized.error();
+    call.open->fsa->file().break_readers(*call.open->fsa);
+    report_modified(call, fsa::change::size | fsa::change::last_write);
     Task<NtStatus> keep = keep_times(call);
     co_return co_await keep;
 }
@@ -65,11 +88,14 @@ Task<NtStatus> set_allocation(Call& call, Bytes input) {
     if (!info) co_return info.error();
     const NtStatus valid = check_size(call, info->allocation_size);
     if (valid != NtStatus::SUCCESS) co_return valid;
+    call.open->fsa->file().break_readers(*call.open->fsa);
     Pending<void> allocating(call.loop());
     call.open->file->allocate(call.op(Lane::metadata),
                               static_cast<std::uint64_t>(info->allocation_size), allocating.done());
     const Result<void> allocated = co_await allocating;
     if (!allocated) co_return allocated.error();
+    call.open->fsa->file().break_readers(*call.open->fsa);
+    report_modified(call, fsa::change::size);
     Task<NtStatus> keep = keep_times(call);
     co_return co_await keep;
 }

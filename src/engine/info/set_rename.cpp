@@ -1,7 +1,9 @@
 // FileRenameInformation(Ex), FileLinkInformation(Ex): [MS-FSA] 2.1.5.15.11, 2.1.5.15.6.
 #include <string>
 
+#include "engine/change_report.h"
 #include "engine/connection.h"
+#include "engine/fsa_wait.h"
 #include "engine/info/set.h"
 #include "engine/server_impl.h"
 #include "fsa/access.h"
@@ -50,9 +52,7 @@ Result<Target> ex_target(Bytes input) {
     return target;
 }
 
-fsa::ShareId share_id(const Call& call) {
-    return reinterpret_cast<std::uintptr_t>(call.tree->policy->backend.get());
-}
+fsa::ShareId share_id(const Call& call) { return share_id(*call.tree); }
 
 // What a path names now; nothing is kept open.
 Task<Result<vfs::FileStat>> look(Call& call, std::string path) {
@@ -71,8 +71,8 @@ Task<Result<vfs::FileStat>> look(Call& call, std::string path) {
 }
 
 // May the target's name be taken?  Both the directory's opens and the present owner of the name
-// have a say.
-Task<NtStatus> check_target(Call& call, const Target& target) {
+// have a say.  `replaces`: another file has the name.
+Task<NtStatus> check_target(Call& call, const Target& target, bool& replaces) {
     Task<Result<vfs::FileStat>> looking_above =
         look(call, std::string(fsa::parent_path(target.path)));
     const Result<vfs::FileStat> parent = co_await looking_above;
@@ -94,6 +94,13 @@ Task<NtStatus> check_target(Call& call, const Target& target) {
     // Another case of its own name, or a further link to the same file.
     if (present->id == call.open->file_id) co_return NtStatus::SUCCESS;
     if (!target.replace) co_return NtStatus::OBJECT_NAME_COLLISION;
+    const std::shared_ptr<fsa::File> open_target = files.find({share_id(call), present->id});
+    if (open_target) {
+        Task<NtStatus> breaking = break_handles_of(call, open_target);
+        const NtStatus broken = co_await breaking;
+        if (broken != NtStatus::SUCCESS) co_return broken;
+    }
+    replaces = true;
     const auto replaceable = files.check_target({share_id(call), present->id}, present->attributes,
                                                 present->kind == vfs::FileKind::directory,
                                                 target.posix, target.ignore_readonly);
@@ -104,8 +111,12 @@ Task<NtStatus> rename_to(Call& call, Result<Target> target) {
     if (!target) co_return target.error();
     if (!call.open->fsa) co_return NtStatus::INVALID_PARAMETER;
     fsa::Open& open = *call.open->fsa;
+    Task<NtStatus> breaking = break_handles(call);
+    const NtStatus broken = co_await breaking;
+    if (broken != NtStatus::SUCCESS) co_return broken;
     if (open.file().path(open) == target->path) co_return NtStatus::SUCCESS;
-    Task<NtStatus> checking = check_target(call, *target);
+    bool replaces = false;
+    Task<NtStatus> checking = check_target(call, *target, replaces);
     const NtStatus checked = co_await checking;
     if (checked != NtStatus::SUCCESS) co_return checked;
     fsa::FileTable& files = call.server().files;
@@ -120,7 +131,14 @@ Task<NtStatus> rename_to(Call& call, Result<Target> target) {
     call.tree->policy->backend->rename(call.op(Lane::metadata), request, renaming.done());
     const Result<std::string> renamed = co_await renaming;
     files.finish_rename(open, renamed);
-    co_return renamed ? NtStatus::SUCCESS : renamed.error();
+    if (!renamed) co_return renamed.error();
+    report_rename(call.server(), *call.open, ticket->from, *renamed, replaces);
+    // Windows tells of a renamed file's new attributes when the handle is closed (smbtorture
+    // smb2.notify.mask-change and rec).
+    if (!call.open->is_directory()) {
+        report_later(*call.open, fsa::change::attributes | fsa::change::creation);
+    }
+    co_return NtStatus::SUCCESS;
 }
 
 Task<NtStatus> link_to(Call& call, Result<Target> target) {
@@ -128,7 +146,8 @@ Task<NtStatus> link_to(Call& call, Result<Target> target) {
     if (!call.open->fsa) co_return NtStatus::INVALID_PARAMETER;
     if (call.open->is_directory()) co_return NtStatus::FILE_IS_A_DIRECTORY;
     if (call.tree->read_only()) co_return NtStatus::ACCESS_DENIED;
-    Task<NtStatus> checking = check_target(call, *target);
+    bool replaces = false;
+    Task<NtStatus> checking = check_target(call, *target, replaces);
     const NtStatus checked = co_await checking;
     if (checked != NtStatus::SUCCESS) co_return checked;
     fsa::Open& open = *call.open->fsa;
@@ -141,7 +160,12 @@ Task<NtStatus> link_to(Call& call, Result<Target> target) {
     call.tree->policy->backend->link(call.op(Lane::metadata), *call.open->file, request,
                                      linking.done());
     const Result<void> linked = co_await linking;
-    co_return linked ? NtStatus::SUCCESS : linked.error();
+    if (!linked) co_return linked.error();
+    const fsa::Change change =
+        replaces ? fsa::Change{fsa::ChangeAction::modified, fsa::change::whole_file, target->path}
+                 : fsa::Change{fsa::ChangeAction::added, fsa::change::file_name, target->path};
+    report_change(call.server(), share_id(call), change, origin_of(*call.open));
+    co_return NtStatus::SUCCESS;
 }
 
 }  // namespace

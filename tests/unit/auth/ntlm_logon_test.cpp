@@ -308,9 +308,27 @@ TEST(NtlmLogon, AnonymousOnlyIfAllowed) {
         ASSERT_EQ(outcome.status, NtStatus::SUCCESS);
         EXPECT_TRUE(outcome.identity.caller->anonymous);
         EXPECT_FALSE(outcome.identity.caller->guest);
-        EXPECT_TRUE(outcome.identity.session_key.empty());
+        EXPECT_EQ(outcome.identity.session_key.size(), 16U);
         EXPECT_EQ(outcome.identity.caller->sids[0],
                   (std::vector<std::uint8_t>{1, 1, 0, 0, 0, 0, 0, 5, 7, 0, 0, 0}));
+    }
+}
+
+// 3.1.5.1.2: the key exchange key is all zeros, but a key is exchanged all the same.
+TEST(NtlmLogon, AnonymousHasTheSessionKeyThatTheClientSent) {
+    ServerOptions server;
+    server.allow_anonymous = true;
+    NtlmClientOptions options;
+    options.spnego = false;
+    for (const bool exchange : {false, true}) {
+        if (!exchange) options.flags &= ~ntlm::negotiate_key_exchange;
+        if (exchange) options.flags |= ntlm::negotiate_key_exchange;
+        Started started = start(options, server);
+        ASSERT_TRUE(started.exchange);
+        const auto step = started.exchange->step(*started.client.authenticate(started.challenge));
+        ASSERT_TRUE(step);
+        EXPECT_EQ(step->identity.session_key, started.client.session_key()) << exchange;
+        EXPECT_EQ(step->identity.session_key == ByteString(16), !exchange);
     }
 }
 

@@ -29,6 +29,7 @@ class FakeServer final : public engine::Server {
     }
     void set_authority(std::shared_ptr<const auth::Authority>) override {}
     std::shared_ptr<const engine::ServerConfig> config() const override { return {}; }
+    void set_interfaces(std::shared_ptr<const engine::NetworkInterfaces>) override {}
     std::vector<engine::ConnectionInfo> connections() override {
         return {{1, "1.2.3.4:5", "tcp", "3.1.1", 0}};
     }
@@ -36,7 +37,7 @@ class FakeServer final : public engine::Server {
         engine::SessionInfo session;
         session.id = 0xFFFFFFFF00000001ULL;  // more than JSON readers keep as a number
         session.user = "anna";
-        session.channels = {"1.2.3.4:5"};
+        session.channels = {{"1.2.3.4:5", "tcp", 0, 0}};
         session.since = 116444736000000000ULL + 10000000ULL * 86400;
         return {session};
     }
@@ -62,6 +63,9 @@ class FakeServer final : public engine::Server {
     }
     bool end_session(std::uint64_t id) override { return id == 0xFFFFFFFF00000001ULL; }
     bool close_open(std::uint64_t id) override { return id == 7; }
+    bool break_lease(std::uint64_t id) override { return id == 7; }
+    void use_store(std::shared_ptr<durable::Store>) override {}
+    engine::RestoreReport restore() override { return {}; }
     std::size_t end_user(const std::string& user) override { return user == "anna" ? 2 : 0; }
     void stop(std::chrono::milliseconds) override {}
 };
@@ -125,6 +129,9 @@ TEST_F(Admin, SessionsAreListedAndEndedByTheIdShown) {
     ASSERT_EQ(list.size(), 1U);
     EXPECT_EQ(list[0]["user"], "anna");
     EXPECT_EQ(list[0]["since"], "1970-01-02T00:00:00Z");
+    EXPECT_EQ(list[0]["channels"][0]["peer"], "1.2.3.4:5");
+    EXPECT_EQ(list[0]["channels"][0]["transport"], "tcp");
+    EXPECT_EQ(list[0]["channels"][0]["loop"], 0);
     EXPECT_EQ(ask("session.kill", {{"id", list[0]["id"]}})["ok"], true);
     const json wrong = ask("session.kill", {{"id", "0x1"}});
     EXPECT_EQ(wrong["ok"], false);

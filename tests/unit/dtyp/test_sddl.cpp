@@ -17,8 +17,8 @@ TEST(Sddl, MsDtyp_2_5_1_WhatIsWrittenIsReadBack) {
         "D:(A;CINPID;FX;;;AU)S:(AU;SAFA;FW;;;WD)(ML;;0x1;;;ME)",
         "D:(OA;;0x100;ab721a53-1e2f-11d0-9819-00aa0040529b;;PS)",
         "D:(OA;CI;0x10;;bf967aba-0de6-11d0-a285-00aa003049e2;RU)",
-        "D:(OD;;0x10;ab721a53-1e2f-11d0-9819-00aa0040529b;"
-        "bf967aba-0de6-11d0-a285-00aa003049e2;AN)",
+        ("D:(OD;;0x10;ab721a53-1e2f-11d0-9819-00aa0040529b;"
+         "bf967aba-0de6-11d0-a285-00aa003049e2;AN)"),
         "O:S-1-5-21-1-2-3-500D:(A;;GA;;;S-1-5-21-1-2-3-512)",
     };
     for (const char* text : same) {

@@ -33,10 +33,17 @@ class Malformed : public ::testing::Test {
 
     void make_bodies() {
         bodies_.clear();
-        const Message name = utf16("some name");
-        const Message data(24, std::byte{1});
+        add_session_bodies();
+        add_open_bodies();
+        add_data_bodies();
+        add_ioctl_bodies();
+        add_folder_bodies();
+        add_info_bodies();
+    }
+
+    void add_session_bodies() {
         wire::SessionSetupRequest setup;
-        setup.security_buffer = data;
+        setup.security_buffer = data_;
         add(setup);
         add(wire::LogoffRequest{});
         wire::TreeConnectRequest tree;
@@ -44,19 +51,29 @@ class Malformed : public ::testing::Test {
         tree.path_name = path;
         add(tree);
         add(wire::TreeDisconnectRequest{});
+        add(wire::EchoRequest{});
+    }
+
+    void add_open_bodies() {
         wire::CreateContextBuilder contexts;
-        contexts.add("MxAc", Bytes(data).first(8));
-        contexts.add("AlSi", Bytes(data).first(8));
+        contexts.add("MxAc", Bytes(data_).first(8));
+        contexts.add("AlSi", Bytes(data_).first(8));
         wire::CreateRequest create;
         create.desired_access = 0x0012019F;
         create.create_disposition = wire::CreateDisposition::open_if;
         create.share_access = 7;
-        create.name = name;
+        create.name = name_;
         create.create_contexts = contexts.bytes();
         add(create);
         wire::CloseRequest close;
         close.file_id = file_;
         add(close);
+        wire::OplockBreakAcknowledgment oplock;
+        oplock.file_id = file_;
+        add(oplock);
+    }
+
+    void add_data_bodies() {
         wire::FlushRequest flush;
         flush.file_id = file_;
         add(flush);
@@ -66,18 +83,21 @@ class Malformed : public ::testing::Test {
         add(read);
         wire::WriteRequest write;
         write.file_id = file_;
-        write.data = Bytes(data);
+        write.data = Bytes(data_);
         add(write);
         wire::LockRequest lock;
         lock.file_id = file_;
         lock.locks.push_back({0, 1, wire::lock_flags::shared_lock});
         add(lock);
+    }
+
+    void add_ioctl_bodies() {
         wire::IoctlRequest ioctl;
         ioctl.ctl_code = 0x00140204;
         ioctl.file_id = wire::file_id_any;
         ioctl.flags = 1;
         ioctl.max_output_response = 100;
-        ioctl.input = data;
+        ioctl.input = data_;
         add(ioctl);
         ioctl.file_id = file_;
         for (const std::uint32_t code :
@@ -85,39 +105,41 @@ class Malformed : public ::testing::Test {
             ioctl.ctl_code = code;
             add(ioctl);
         }
-        add(wire::EchoRequest{});
+    }
+
+    void add_folder_bodies() {
         wire::QueryDirectoryRequest list;
         list.file_id = folder_;
         list.file_information_class = 37;
         list.output_buffer_length = 4096;
-        list.file_name = name;
+        list.file_name = name_;
         add(list);
         wire::ChangeNotifyRequest notify;
         notify.file_id = folder_;
         notify.completion_filter = 1;
         notify.output_buffer_length = 100;
         add(notify);
+    }
+
+    void add_info_bodies() {
         wire::QueryInfoRequest query;
         query.file_id = file_;
         query.file_info_class = 18;
         query.output_buffer_length = 4096;
-        query.input = data;
+        query.input = data_;
         add(query);
         query.info_type = wire::InfoType::security;
         query.file_info_class = 0;
         add(query);
         wire::SetInfoRequest set;
         set.file_id = file_;
-        set.buffer = data;
+        set.buffer = data_;
         for (const unsigned info_class : {4U, 10U, 11U, 13U, 15U, 19U, 20U, 64U, 65U}) {
             set.file_info_class = static_cast<std::uint8_t>(info_class);
             add(set);
         }
         set.info_type = wire::InfoType::security;
         add(set);
-        wire::OplockBreakAcknowledgment oplock;
-        oplock.file_id = file_;
-        add(oplock);
     }
 
     // Sends it; false if neither an answer nor the end of the connection comes.
@@ -144,6 +166,8 @@ class Malformed : public ::testing::Test {
 
     TestServer server_;
     std::unique_ptr<TestClient> client_;
+    const Message name_ = utf16("some name");
+    const Message data_ = Message(24, std::byte{1});
     wire::FileId file_;
     wire::FileId folder_;
     std::vector<std::pair<wire::Command, Message>> bodies_;

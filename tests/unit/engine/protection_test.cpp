@@ -93,15 +93,32 @@ TEST(Protection, AClientThatInsistsGetsASigningSession_3_3_5_5_3) {
 }
 
 TEST(Protection, GuestsNeedNoSignature_3_3_5_5_3) {
-    TestServer server({.configure = [](auto& c) { c.signing_required = true; },
+    TestServer server({.configure = [](auto& c) { c.signing_required = false; },
                        .policy = [](auto& p) { p.allow_guest = true; }});
     TestClient guest(server);
     ASSERT_TRUE(guest.log_on(0x0311, "guest"));
     EXPECT_TRUE(send_as(guest, Kind::plain).ok());
+}
+
+TEST(Protection, GuestsAreRefusedWhereSigningIsRequired_3_3_5_5_3) {
+    TestServer server({.configure = [](auto& c) { c.signing_required = true; },
+                       .policy = [](auto& p) { p.allow_guest = true; }});
+    TestClient guest(server);
+    ASSERT_TRUE(guest.negotiate(0x0311).ok());
+    EXPECT_EQ(guest.session_setup("guest").status(), NtStatus::ACCESS_DENIED);
+    EXPECT_TRUE(server.eventually([&] { return server.engine().sessions().empty(); }));
     TestClient anonymous(server);
     ASSERT_TRUE(anonymous.negotiate(0x0311).ok());
     ASSERT_TRUE(anonymous.session_setup("anonymous").ok());
     EXPECT_EQ(anonymous.tree_connect("data").status(), NtStatus::ACCESS_DENIED);
+}
+
+TEST(Protection, AnonymousSealsOnlyBesideAUser_3_3_5_2_1_1) {
+    TestServer server({.policy = [](auto& p) { p.allow_anonymous = true; }});
+    TestClient anonymous(server);
+    ASSERT_TRUE(anonymous.log_on(0x0311, "anonymous"));
+    EXPECT_TRUE(send_as(anonymous, Kind::encrypted).lost);
+    EXPECT_TRUE(anonymous.disconnected());
 }
 
 TEST(Protection, ASessionOfAnotherConnectionIsNoSession_3_3_5_2_9) {

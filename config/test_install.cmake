@@ -1,0 +1,18 @@
+# Installing twice: the first brings the configuration, the second leaves what was changed since.
+file(REMOVE_RECURSE ${ROOT})
+set(ENV{DESTDIR} ${ROOT})
+function(install)
+    execute_process(COMMAND ${CMAKE_COMMAND} --install ${BUILD} --component config OUTPUT_QUIET
+                    COMMAND_ERROR_IS_FATAL ANY)
+endfunction()
+install()
+if(NOT EXISTS ${ROOT}${FILE})
+    message(FATAL_ERROR "${ROOT}${FILE} was not installed")
+endif()
+file(WRITE ${ROOT}${FILE} "# mine\n")
+install()
+file(READ ${ROOT}${FILE} text)
+if(NOT text STREQUAL "# mine\n")
+    message(FATAL_ERROR "an edited configuration was overwritten")
+endif()
+file(REMOVE_RECURSE ${ROOT})

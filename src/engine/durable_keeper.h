@@ -1,0 +1,89 @@
+// DurableKeeper: keeps opens for clients that have lost their connection, and on disk those that
+//   must survive the server.
+//
+// Purpose: decides which opens are preserved, parks them, lets them go when their time is over, and
+//   writes the records of persistent ones.
+// Spec: [MS-SMB2] 3.3.7.1 (which are preserved), 3.3.2.2, 3.3.2.4, 3.3.6.2, 3.3.6.4 (scavenger
+//   timers), 3.3.4.6, 3.3.4.7 (breaks of opens without a connection).
+// Thread: coroutines on the loop that is their argument; the rest any.
+// Lifetime: the server's.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "durable/store.h"
+#include "engine/durable_table.h"
+#include "engine/task.h"
+
+namespace smb3d::engine {
+
+class ServerImpl;
+
+// Does the open still cache its handle: a batch oplock, or a lease with HANDLE_CACHING, that is not
+// being broken?
+bool keeps_handle_caching(const Open& open);
+// [MS-SMB2] 3.3.7.1: outlives the connection.
+bool is_preserved(const Open& open);
+bool same_user(const Caller& a, const Caller& b);
+// An open object for the owner who has come back; `old` is drained and of no use any more.
+std::shared_ptr<Open> successor(const std::shared_ptr<Open>& old);
+
+class DurableKeeper {
+  public:
+    DurableKeeper(ServerImpl& server, Loop& loop);
+
+    DurableTable table;
+
+    // Before the server has connections.
+    void use_store(std::shared_ptr<durable::Store> store) { store_ = std::move(store); }
+    durable::Store* store() const { return store_.get(); }
+
+    // The session is lost: true if the open is to be parked, else it must be closed.
+    bool begin_leaving(const Open& open);
+    // Ends its operations, then lets it wait for its owner.
+    Task<bool> park(std::shared_ptr<Open> open, Loop& loop);
+
+    // Writes the open's record as it is now; SUCCESS for an open that is not persistent.
+    Task<NtStatus> write(std::shared_ptr<Open> open, Loop& loop);
+    // ... without waiting for the disk.
+    void write_later(Open& open);
+    void write_later(const std::vector<std::uint64_t>& persistent_ids);
+    // The records of those that share the lease say what is left of it.
+    void lease_changed(Lease& lease);
+    Task<NtStatus> write_lease(std::shared_ptr<Lease> lease, Loop& loop);
+    // It is closed: nobody finds it any more.
+    Task<bool> forget(std::shared_ptr<Open> open, Loop& loop);
+
+    // An oplock or lease of these opens is broken and nobody could be told.  False if no owner is
+    // away.  Else those that are merely durable are closed, and the owners of others have the time
+    // of a break to come back and answer: [MS-SMB2] 3.3.4.6, 3.3.4.7.
+    bool owner_is_away(const std::vector<std::uint64_t>& persistent_ids);
+
+    // The server ends: closes those that wait, but keeps the records of persistent ones.
+    Task<bool> release_all(Loop& loop);
+    // Those of a share that is served no longer (or differently).
+    void end_share(const SharePolicy& policy);
+
+    void schedule();  // the scavenger
+    void stop();      // on its loop
+
+  private:
+    void expire();
+    void release_detached(std::shared_ptr<Open> open);
+    void submit(Open& open, vfs::Done<void> done);
+
+    ServerImpl& server_;
+    Loop& loop_;
+    std::shared_ptr<durable::Store> store_;
+    std::atomic<bool> stopped_{false};
+    struct OwnedTimer : Timer {
+        DurableKeeper* owner{nullptr};
+    } scavenger_;
+};
+
+// The record of a persistent open as it is now.
+durable::Record record_of(const Open& open);
+
+}  // namespace smb3d::engine

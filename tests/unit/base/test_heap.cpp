@@ -1,0 +1,54 @@
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "base/heap.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SMB3D_OTHER_HEAP 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SMB3D_OTHER_HEAP 1
+#endif
+#endif
+
+namespace smb3d {
+namespace {
+
+std::size_t resident_kib() {
+    std::FILE* const file = std::fopen("/proc/self/statm", "r");
+    unsigned long size = 0;
+    unsigned long resident = 0;
+    if (file == nullptr || std::fscanf(file, "%lu %lu", &size, &resident) != 2) resident = 0;
+    if (file != nullptr) std::fclose(file);
+    return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)) / 1024;
+}
+
+TEST(HeapTrimmer, GivesBackWhatLiesBelowSomethingInUse) {
+#ifdef SMB3D_OTHER_HEAP
+    GTEST_SKIP() << "a sanitizer has its own heap";
+#else
+    constexpr std::size_t count = 40'000;
+    constexpr std::size_t piece = 1000;
+    std::vector<std::unique_ptr<char[]> > pieces;
+    for (std::size_t i = 0; i < count; ++i) {
+        pieces.push_back(std::make_unique<char[]>(piece));
+        std::memset(pieces.back().get(), 1, piece);
+    }
+    // The last one keeps glibc from giving back the top.
+    const std::unique_ptr<char[]> last = std::make_unique<char[]>(piece);
+    const std::size_t full = resident_kib();
+    pieces.clear();
+    HeapTrimmer trimmer;
+    EXPECT_TRUE(trimmer.trim());
+    EXPECT_LT(resident_kib() + count * piece / 1024 / 2, full);
+    EXPECT_FALSE(trimmer.trim());  // nothing has changed
+#endif
+}
+
+}  // namespace
+}  // namespace smb3d
