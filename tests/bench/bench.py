@@ -58,7 +58,7 @@ WORKLOADS = [
 BIG = [("mixed-10000", "--workload mixed -b 4K -s 64K --random -c 10000 -q 1", None)]
 # What one client does to others: a lister's times while a bulk writer runs.
 BESIDE_BULK = ("list-beside-bulk", "--workload list -b 64K -c 1 -q 1 --entries 1000",
-               "--workload write -b 1M -s 64M -c 4 -q 8")
+               "--workload write -b 1M -s 64M -c 4 -q 8 --dir bulk")
 PASSWORD = "bench"
 
 
