@@ -140,8 +140,10 @@ Result<void> complete_binding(Call& call, SessionChannel& channel, const auth::I
     const crypto::Key key =
         crypto::derive_channel_signing_key(static_cast<std::uint16_t>(negotiated.dialect),
                                            identity.session_key, channel.preauth.value());
-    auto signer = crypto::openssl_provider().make_signer(
-        static_cast<crypto::SigningAlgorithm>(negotiated.signing), key.bytes());
+    const crypto::Provider& provider =
+        call.config().crypto ? *call.config().crypto : crypto::openssl_provider();
+    auto signer = provider.make_signer(static_cast<crypto::SigningAlgorithm>(negotiated.signing),
+                                       key.bytes());
     if (!signer) return fail(signer.error());
     {
         // The connection's end takes its channel out on this loop: none may come after it.

@@ -58,7 +58,7 @@ WORKLOADS = [
 BIG = [("mixed-10000", "--workload mixed -b 4K -s 64K --random -c 10000 -q 1", None)]
 # What one client does to others: a lister's times while a bulk writer runs.
 BESIDE_BULK = ("list-beside-bulk", "--workload list -b 64K -c 1 -q 1 --entries 1000",
-               "--workload write -b 1M -s 64M -c 4 -q 8")
+               "--workload write -b 1M -s 64M -c 4 -q 8 --dir bulk")
 PASSWORD = "bench"
 
 
@@ -163,7 +163,10 @@ def run_beside_bulk(args, server):
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as writer:
         time.sleep(2)
         result = run_load(args, server, listing, args.seconds)
-        writer.wait()
+        try:
+            writer.wait(timeout=args.timeout)
+        except subprocess.TimeoutExpired:
+            writer.kill()
     return result
 
 
@@ -326,6 +329,8 @@ def main():
     parser.add_argument("--json", metavar="FILE", help="write everything there")
     args = parser.parse_args()
     args.build = os.path.abspath(args.build)
+    # Who is ended ends its servers, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     everything = {}
     if args.smbload:
         with tempfile.TemporaryDirectory(prefix="smb3d-bench-", dir=args.folder) as folder:

@@ -10,6 +10,14 @@ std::string pattern(std::size_t size) {
     return out;
 }
 
+// Whether the file has this and nothing else.
+bool holds(Operations& ops, const std::string& path, const std::string& content) {
+    auto file = ops.open(path, {.access = vfs::access_read_data});
+    if (!file) return false;
+    const auto data = ops.read(*file->file, 0, content.size() + 1);
+    return ops.close(*file->file) && data && *data == content;
+}
+
 // "from" with this content, open for reading, and an empty "to".
 class TwoFiles {
   public:
@@ -40,7 +48,7 @@ TEST_P(VfsConformance, CopiesWhatIsAskedFor) {
     const std::string content = pattern(10'000'123);  // several pieces, and a part of a page
     TwoFiles files(ops(), content);
     EXPECT_EQ(files.copy(0, 0, content.size()).value_or(0), content.size());
-    EXPECT_EQ(ops().get("to"), content);
+    EXPECT_TRUE(holds(ops(), "to", content));
     EXPECT_EQ(files.copy(5, 3, 7).value_or(0), 7U);
     EXPECT_EQ(ops().read(*files.to, 0, 16).value_or(""),
               content.substr(0, 3) + content.substr(5, 7) + content.substr(10, 6));
@@ -70,11 +78,11 @@ TEST_P(VfsConformance, CopiesWithinOneFile) {
     ASSERT_TRUE(file);
     vfs::CopyRequest request{file->file.get(), 0, 600'000, 600'000, false};
     EXPECT_EQ(ops().copy(*file->file, request).value_or(0), 600'000U);
-    EXPECT_EQ(ops().get("f"), content + content);
+    EXPECT_TRUE(holds(ops(), "f", content + content));
     // Ranges that overlap are the engine's business.
     request.offset = 1000;
     EXPECT_EQ(status_of(ops().copy(*file->file, request)), "STATUS_NOT_SUPPORTED");
-    EXPECT_EQ(ops().get("f"), content + content);
+    EXPECT_TRUE(holds(ops(), "f", content + content));
     EXPECT_TRUE(ops().close(*file->file));
 }
 
