@@ -30,7 +30,7 @@ struct FileSystemTraits {
     bool read_only{false};
     bool remote{false};  // stat and close may wait for a network: nothing of them runs on a loop
     bool birth_time{false};
-    bool reflinks{false};  // files can share blocks (FICLONERANGE)
+    bool reflinks{false};         // files can share blocks (FICLONERANGE)
     bool distinct_stamps{false};  // see AttribCache
 };
 

@@ -111,10 +111,9 @@ constexpr Column share_columns[] = {
     {"NAME", "name"},           {"PATH", "path"},         {"CONNECTIONS", "connections"},
     {"READ ONLY", "read_only"}, {"ENCRYPTED", "encrypt"}, {"HIDDEN", "hidden"},
     {"COMMENT", "comment"}};
-constexpr Column open_columns[] = {{"ID", "id"},         {"USER", "user"},  {"FROM", "peer"},
-                                   {"SHARE", "share"},   {"PATH", "path"},  {"ACCESS", "access"},
-                                   {"OPLOCK", "oplock"}, {"LOCKS", "locks"},
-                                   {"STATE", "state"}};
+constexpr Column open_columns[] = {{"ID", "id"},         {"USER", "user"},   {"FROM", "peer"},
+                                   {"SHARE", "share"},   {"PATH", "path"},   {"ACCESS", "access"},
+                                   {"OPLOCK", "oplock"}, {"LOCKS", "locks"}, {"STATE", "state"}};
 constexpr Column config_columns[] = {{"KEY", "key"}, {"VALUE", "value"}, {"SOURCE", "source"}};
 constexpr Column user_columns[] = {
     {"NAME", "name"}, {"STATE", "state"}, {"FULL NAME", "full_name"}, {"CREATED", "created"}};

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "base/log.h"
-#include "daemon/interface_watch.h"
 #include "crypto/provider.h"
+#include "daemon/interface_watch.h"
 #include "daemon/toml_reader.h"
 #include "engine/config.h"
 
@@ -107,6 +107,8 @@ struct Config {
     bool guest{};
     bool anonymous{};
     std::string guest_account;
+    std::uint32_t failed_logon_burst{};
+    std::uint32_t failed_logons_per_minute{};
 
     log::Level log_level{};
     std::map<std::string, log::Level> log_components;

@@ -296,6 +296,13 @@ constexpr Row table[] = {
     {"auth.guest_account", Type::text, R"("nobody")", 1, 255, none, live, optional,
      put<&Config::guest_account>,
      "The system account as which guests and anonymous users access files."},
+    {"auth.failed_logon_burst", Type::integer, "500", 0, 1000000, none, live, optional,
+     put<&Config::failed_logon_burst>,
+     "Failed logons that one address may have at once before its logons fail untried; 0: any "
+     "number."},
+    {"auth.failed_logons_per_minute", Type::integer, "300", 0, 1000000, none, live, optional,
+     put<&Config::failed_logons_per_minute>,
+     "How many of them an address gets back in a minute.  See auth.failed_logon_burst."},
 
     {"log.level", Type::choice, R"("info")", 0, 0, level_names, live, optional,
      put<&Config::log_level>, "How much to log; components without a level of their own."},

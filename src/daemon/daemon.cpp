@@ -148,6 +148,8 @@ std::expected<std::shared_ptr<const auth::LocalAuthority>, std::string> Daemon::
     options.guest_account = config.guest_account;
     options.allow_guest = config.guest;
     options.allow_anonymous = config.anonymous;
+    options.failed_logon_burst = config.failed_logon_burst;
+    options.failed_logons_per_minute = config.failed_logons_per_minute;
     auto made = auth::LocalAuthority::create(account_path(config), std::move(options));
     if (!made) return std::unexpected(made.error());
     return std::shared_ptr<const auth::LocalAuthority>(std::move(*made));

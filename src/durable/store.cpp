@@ -227,6 +227,7 @@ void Store::erase(std::uint64_t persistent_id) {
 }
 
 void Store::submit(Request request) {
+    const vfs::Done<void> done = request.done;
     bool closed = false;
     bool first = false;
     {
@@ -236,7 +237,7 @@ void Store::submit(Request request) {
         if (!closed) queue->requests.push_back(std::move(request));
     }
     if (closed) {
-        request.done(fail(NtStatus::UNEXPECTED_IO_ERROR));
+        done(fail(NtStatus::UNEXPECTED_IO_ERROR));
     } else if (first) {
         wake_.release();
     }

@@ -188,16 +188,14 @@ void move_holder(const Call& call, const Open& open) {
         open.lease->move(open.persistent_id, target);
         return;
     }
-    const auto holder =
-        std::dynamic_pointer_cast<OplockHolder>(open.fsa->file().holder(*open.fsa));
+    const auto holder = std::dynamic_pointer_cast<OplockHolder>(open.fsa->file().holder(*open.fsa));
     if (holder) holder->set_open(open.persistent_id, open.id, target);
 }
 
 // A break that could not be told while the owner was away; after the response.
 void repeat_break(const CreateState& state, const Open& open) {
     if (!state.caching.breaking) return;
-    post_function(state.call.loop(),
-                  [fsa = open.fsa] { fsa->file().repeat_break(*fsa); });
+    post_function(state.call.loop(), [fsa = open.fsa] { fsa->file().repeat_break(*fsa); });
 }
 
 NtStatus enter_session(Call& call, const std::shared_ptr<Open>& open) {

@@ -75,8 +75,8 @@ TestServer::TestServer(TestServerOptions options) {
         threads_.back()->start(*loops_.back(), "loop");
         loops.push_back(loops_.back().get());
     }
-    share_ = options.share ? options.share
-                           : std::make_shared<MemoryShare>(std::move(options.hostility));
+    share_ =
+        options.share ? options.share : std::make_shared<MemoryShare>(std::move(options.hostility));
     auto policy = std::make_shared<engine::SharePolicy>();
     policy->name = "data";
     policy->backend = share_;

@@ -105,8 +105,7 @@ Result<void> establish(Call& call, SessionChannel& channel, const auth::Identity
     const crypto::SessionKeys keys = crypto::derive_session_keys(
         static_cast<std::uint16_t>(negotiated.dialect), session_key, channel.preauth.value(),
         static_cast<crypto::Cipher>(negotiated.cipher));
-    const crypto::Provider& provider =
-        config.crypto ? *config.crypto : crypto::openssl_provider();
+    const crypto::Provider& provider = config.crypto ? *config.crypto : crypto::openssl_provider();
     auto signer = provider.make_signer(static_cast<crypto::SigningAlgorithm>(negotiated.signing),
                                        keys.signing.bytes());
     if (!signer) return fail(signer.error());

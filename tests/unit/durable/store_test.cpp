@@ -254,8 +254,8 @@ TEST_F(StoreTest, ATruncatedDatabaseIsAnErrorNotACrash) {
     }
     const std::string file = directory_ + "/handles/data.mdb";
     const auto size = std::filesystem::file_size(file);
-    for (const std::uintmax_t left : {std::uintmax_t{0}, std::uintmax_t{100}, std::uintmax_t{4096},
-                                      size / 2, size - 4096}) {
+    for (const std::uintmax_t left :
+         {std::uintmax_t{0}, std::uintmax_t{100}, std::uintmax_t{4096}, size / 2, size - 4096}) {
         std::filesystem::resize_file(file, size);
         std::filesystem::resize_file(file, left);
         StoreOptions options;

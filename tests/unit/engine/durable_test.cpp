@@ -175,9 +175,8 @@ TEST_F(Durable, WithoutHandleCachingNothingIsGranted_3_3_5_9_6) {
 }
 
 TEST_F(Durable, GuestsGetNone) {
-    TestServer open_server({.policy = [](engine::SharePolicy& policy) {
-        policy.allow_guest = true;
-    }});
+    TestServer open_server(
+        {.policy = [](engine::SharePolicy& policy) { policy.allow_guest = true; }});
     TestClient guest(open_server);
     ASSERT_TRUE(guest.negotiate(all_capabilities()).ok());
     ASSERT_TRUE(guest.session_setup("guest").ok());
@@ -224,8 +223,7 @@ TEST_F(Durable, EveryCheckOfAVersion2Reconnect_3_3_5_9_12) {
     EXPECT_EQ(fails(*second, "file", Contexts().dh2c(id, 7)), NtStatus::OBJECT_NAME_NOT_FOUND);
     EXPECT_EQ(fails(*second, "file", Contexts().dh2c(id, 7).lease(4)),
               NtStatus::OBJECT_NAME_NOT_FOUND);
-    EXPECT_EQ(fails(*second, "else", Contexts().dh2c(id, 7).lease(3)),
-              NtStatus::INVALID_PARAMETER);
+    EXPECT_EQ(fails(*second, "else", Contexts().dh2c(id, 7).lease(3)), NtStatus::INVALID_PARAMETER);
     // another client, another user
     auto stranger = client("alice", 0xC2);
     EXPECT_EQ(fails(*stranger, "file", Contexts().dh2c(id, 7).lease(3)),
@@ -245,8 +243,7 @@ TEST_F(Durable, ItsTimeIsTheClientsWithinReason_3_3_5_9_10) {
     auto one = client();
     const auto granted = [&](std::string_view name, std::uint8_t guid, std::uint32_t asked) {
         const Reply reply = one->create(name, batch(Contexts().dh2q(guid, false, asked)));
-        const auto answer =
-            context_of<wire::DurableHandleResponseV2>(reply, wire::tag::dh2q);
+        const auto answer = context_of<wire::DurableHandleResponseV2>(reply, wire::tag::dh2q);
         return answer ? answer->timeout : 0;
     };
     EXPECT_EQ(granted("a", 1, 0), 60'000U);
@@ -256,10 +253,11 @@ TEST_F(Durable, ItsTimeIsTheClientsWithinReason_3_3_5_9_10) {
 
 TEST_F(Durable, WhenItsTimeIsOverItIsClosed_3_3_6_2) {
     auto first = client();
-    ASSERT_TRUE(first->create("file", {.share = 0,
-                                       .options = 0x1000,
-                                       .oplock = OplockLevel::batch,
-                                       .contexts = Contexts().dh2q(1, false, 200)})
+    ASSERT_TRUE(first
+                    ->create("file", {.share = 0,
+                                      .options = 0x1000,
+                                      .oplock = OplockLevel::batch,
+                                      .contexts = Contexts().dh2q(1, false, 200)})
                     .ok());
     lose(first);
     EXPECT_TRUE(server_.all_released()) << server_.leftovers();
@@ -314,9 +312,8 @@ TEST_F(Durable, TheAdministratorEndsThem) {
 }
 
 TEST_F(Durable, OnlySoManyWait) {
-    TestServer small({.configure = [](engine::ServerConfig& config) {
-        config.max_disconnected_opens = 2;
-    }});
+    TestServer small(
+        {.configure = [](engine::ServerConfig& config) { config.max_disconnected_opens = 2; }});
     auto first = std::make_unique<TestClient>(small);
     ASSERT_TRUE(first->negotiate(all_capabilities()).ok());
     ASSERT_TRUE(first->session_setup("alice").ok());
@@ -334,15 +331,14 @@ TEST_F(Durable, AResilientHandleNeedsNoOplock_3_3_5_15_9) {
     ASSERT_TRUE(opened.ok());
     const auto code = static_cast<std::uint32_t>(fscc::Fsctl::lmr_request_resiliency);
     const Message short_input(7);
-    EXPECT_EQ(first->ioctl(id_of(opened), code, short_input).status(),
-              NtStatus::INVALID_PARAMETER);
-    EXPECT_EQ(first->ioctl(id_of(opened), code,
-                           wire::to_bytes(fscc::NetworkResiliencyRequest{300'001}))
-                  .status(),
-              NtStatus::INVALID_PARAMETER);
-    ASSERT_TRUE(first->ioctl(id_of(opened), code,
-                             wire::to_bytes(fscc::NetworkResiliencyRequest{60'000}))
-                    .ok());
+    EXPECT_EQ(first->ioctl(id_of(opened), code, short_input).status(), NtStatus::INVALID_PARAMETER);
+    EXPECT_EQ(
+        first->ioctl(id_of(opened), code, wire::to_bytes(fscc::NetworkResiliencyRequest{300'001}))
+            .status(),
+        NtStatus::INVALID_PARAMETER);
+    ASSERT_TRUE(
+        first->ioctl(id_of(opened), code, wire::to_bytes(fscc::NetworkResiliencyRequest{60'000}))
+            .ok());
     lose(first);
     auto other = client("bob", 0xC2);
     EXPECT_EQ(other->create("file").status(), NtStatus::SHARING_VIOLATION);
@@ -376,16 +372,14 @@ TEST_F(Durable, AReplayedCreateHasTheSameOpen_3_3_5_9_10) {
 
 TEST_F(Durable, AnotherInstanceOfTheApplicationTakesOver_3_3_5_9_13) {
     auto first = client("alice", 0xC1);
-    const Reply opened =
-        first->create("file", batch(Contexts().dh2q(1).instance(5).version(1, 5)));
+    const Reply opened = first->create("file", batch(Contexts().dh2q(1).instance(5).version(1, 5)));
     ASSERT_TRUE(opened.ok());
     auto second = client("alice", 0xC2);
     EXPECT_EQ(second->create("file", batch(Contexts().dh2q(2).instance(5).version(1, 5))).status(),
               NtStatus::FILE_FORCED_CLOSED);
     EXPECT_EQ(second->create("file", batch(Contexts().dh2q(3).instance(5).version(1, 4))).status(),
               NtStatus::FILE_FORCED_CLOSED);
-    EXPECT_TRUE(
-        second->create("file", batch(Contexts().dh2q(4).instance(5).version(1, 6))).ok());
+    EXPECT_TRUE(second->create("file", batch(Contexts().dh2q(4).instance(5).version(1, 6))).ok());
     EXPECT_EQ(first->read(id_of(opened), 0, 1).status(), NtStatus::FILE_CLOSED);
 }
 
