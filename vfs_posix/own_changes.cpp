@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 namespace smb3d::vfs_posix {
 namespace {
@@ -17,12 +18,16 @@ OwnChanges::OwnChanges() : touches_(std::make_unique<std::array<Touch, touch_cou
 
 void OwnChanges::watch(const DirKey& directory) {
     const auto directories = directories_.lock();
-    if (directories->try_emplace(directory).second) watched_.fetch_add(1);
+    Directory& entry = (*directories)[directory];
+    if (!std::exchange(entry.watched, true)) watched_.fetch_add(1);
 }
 
 void OwnChanges::unwatch(const DirKey& directory) {
     const auto directories = directories_.lock();
-    if (directories->erase(directory) != 0) watched_.fetch_sub(1);
+    const auto found = directories->find(directory);
+    if (found == directories->end() || !std::exchange(found->second.watched, false)) return;
+    watched_.fetch_sub(1);
+    if (found->second.under_way == 0) directories->erase(found);
 }
 
 bool OwnChanges::under_way(const DirKey& directory) {
@@ -68,9 +73,7 @@ void OwnChanges::note(const DirKey& directory, std::string_view name, bool added
 bool OwnChanges::begin(const DirKey& directory) {
     if (!active()) return false;
     const auto directories = directories_.lock();
-    const auto found = directories->find(directory);
-    if (found == directories->end()) return false;
-    ++found->second.under_way;
+    ++(*directories)[directory].under_way;
     return true;
 }
 
@@ -78,8 +81,8 @@ void OwnChanges::end(const DirKey& directory, const DirCache::Change* changes, s
     for (std::size_t i = 0; i < count; ++i) note(directory, changes[i].name, changes[i].add);
     const auto directories = directories_.lock();
     const auto found = directories->find(directory);
-    // It may have been unwatched and watched again meanwhile.
-    if (found != directories->end() && found->second.under_way != 0) --found->second.under_way;
+    if (found == directories->end()) return;
+    if (--found->second.under_way == 0 && !found->second.watched) directories->erase(found);
 }
 
 void OwnChanges::remember(const DirKey& file) {

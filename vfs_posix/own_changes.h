@@ -61,7 +61,10 @@ class OwnChanges {
         bool added{false};
         std::uint64_t at_ns{0};
     };
+    // Also of a directory that is not watched, while a change of it is under way: it may be watched
+    // before the change is made, as a directory that has just been made itself.
     struct Directory {
+        bool watched{false};
         std::uint32_t under_way{0};
         std::vector<Note> notes;
     };

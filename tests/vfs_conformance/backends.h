@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,9 @@ struct Backend {
     const char* loop;                                                // "epoll", "io_uring"
     std::shared_ptr<vfs::Share> (*make)(const std::string& folder);  // an empty folder for its use
 };
+
+// So that a test's name says which, and is the same in every run.
+inline void PrintTo(const Backend& backend, std::ostream* out) { *out << backend.name; }
 
 std::vector<Backend> all_backends();
 // For INSTANTIATE_TEST_SUITE_P of a suite of its own.
