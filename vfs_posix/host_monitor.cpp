@@ -279,7 +279,12 @@ void HostMonitor::add_below(int wd, WatchId id, Told* found) {
             const std::string name(entry.name);
             const auto st = stat_of(readable.get(), name.c_str(), AT_SYMLINK_NOFOLLOW);
             const bool own = st && held_->resolver().own().touched_lately(key_of(*st));
-            if (found != nullptr && !own) {
+            const Event as_event{parent, IN_CREATE | (directory ? IN_ISDIR : 0U), 0, name, now_ns(),
+                                 true};
+            if (found != nullptr && !own && must_wait(as_event, nodes_.at(parent))) {
+                // It may be we who make it just now.
+                events_.push_back(as_event);
+            } else if (found != nullptr && !own) {
                 // Its event, if there is one, will be taken for this.
                 held_->resolver().own().note(nodes_.at(parent).key, name, true);
                 if (auto path = path_of(parent, name)) {
@@ -310,8 +315,11 @@ void HostMonitor::add_new_directory(int wd, const std::string& name, Told* found
     for (const WatchId id : trees) {
         UniqueFd fd = open_directory_at(nodes_.at(wd).fd.get(), name.c_str(), O_PATH);
         if (!fd) return;
+        const std::size_t before = watches_.at(id).nodes.size();
         const int below = add_node(std::move(fd), id);
         if (below < 0) return;
+        // If it was there already, what is in it has been told, or its events are still to come.
+        if (watches_.at(id).nodes.size() == before) continue;
         add_below(below, id, std::exchange(found, nullptr));
     }
 }
@@ -326,14 +334,14 @@ bool HostMonitor::read_events() {
         if (size <= 0) return false;
         for (ssize_t at = 0; at < size;) {
             const auto* event = reinterpret_cast<const ::inotify_event*>(buffer + at);
-            Event read{event->wd, event->mask, event->cookie, {}, now};
+            Event read{event->wd, event->mask, event->cookie, {}, now, false};
             if (event->len > 0) read.name = event->name;
             at += static_cast<ssize_t>(sizeof(::inotify_event) + event->len);
             if (!read.name.starts_with(own_temporary)) events_.push_back(std::move(read));
         }
         if (events_.size() > max_events) {
             events_.clear();
-            events_.push_back({-1, IN_Q_OVERFLOW, 0, {}, now});
+            events_.push_back({-1, IN_Q_OVERFLOW, 0, {}, now, false});
         }
     }
     return true;
@@ -400,11 +408,13 @@ void HostMonitor::judge_name(const Event& event, const Node& node, bool added, T
         HostChange change;
         change.kind = added ? HostChange::Kind::added : HostChange::Kind::removed;
         change.directory = directory;
+        if (event.listed) held_->resolver().own().note(node.key, event.name, true);
         if (auto path = path_of(event.wd, event.name)) {
             change.path = std::move(*path);
             tell(told, node.watches, change);
         }
     }
+    if (event.listed) return;
     if (added && directory) {
         const bool created = (event.mask & IN_CREATE) != 0;
         add_new_directory(event.wd, event.name, created ? &told : nullptr);

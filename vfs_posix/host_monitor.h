@@ -79,6 +79,7 @@ class HostMonitor : public std::enable_shared_from_this<HostMonitor> {
         std::uint32_t cookie{0};
         std::string name;
         std::uint64_t read_ns{0};
+        bool listed{false};  // not told by the kernel: found in a directory that is new
     };
     // What a batch of events has to tell to whom.
     using Told =

@@ -16,6 +16,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <tuple>
 
 #include <fmt/core.h>
 
@@ -162,8 +163,9 @@ engine::NetworkInterfaces list_interfaces(const NetlinkTable& table, const Inter
         (link->second.loopback ? loopback : real).push_back(std::move(entry));
     }
     engine::NetworkInterfaces list = real.empty() ? std::move(loopback) : std::move(real);
-    std::stable_sort(list.begin(), list.end(), [](const auto& a, const auto& b) {
-        return a.speed != b.speed ? a.speed > b.speed : a.index < b.index;
+    std::sort(list.begin(), list.end(), [](const auto& a, const auto& b) {
+        return std::tie(b.speed, a.index, a.ipv6, a.address) <
+               std::tie(a.speed, b.index, b.ipv6, b.address);
     });
     if (list.size() > max_listed) list.resize(max_listed);
     return list;

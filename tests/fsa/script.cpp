@@ -156,6 +156,7 @@ class Script {
     }
     ~Script() {
         for (auto& [name, open] : opens_) table_.close(*open);
+        for (auto& [name, holder] : holders_) holder->last = {};  // names a grant, which names it
     }
 
     void line(std::string_view text) {

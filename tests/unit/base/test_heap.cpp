@@ -19,6 +19,7 @@
 namespace smb3d {
 namespace {
 
+#ifndef SMB3D_OTHER_HEAP
 std::size_t resident_kib() {
     std::FILE* const file = std::fopen("/proc/self/statm", "r");
     unsigned long size = 0;
@@ -27,6 +28,7 @@ std::size_t resident_kib() {
     if (file != nullptr) std::fclose(file);
     return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)) / 1024;
 }
+#endif
 
 TEST(HeapTrimmer, GivesBackWhatLiesBelowSomethingInUse) {
 #ifdef SMB3D_OTHER_HEAP

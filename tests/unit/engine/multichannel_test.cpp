@@ -34,8 +34,8 @@ class BindingEveryDialect : public ::testing::TestWithParam<std::tuple<std::uint
 TEST_P(BindingEveryDialect, ASecondChannelSharesTheSession_3_3_5_5) {
     const auto [dialect, encrypted, on_worker] = GetParam();
     TestServer server(two_loops(
-        [encrypted = encrypted](engine::ServerConfig& config) {
-            if (encrypted) config.encryption = engine::Encryption::required;
+        [required = encrypted](engine::ServerConfig& config) {
+            if (required) config.encryption = engine::Encryption::required;
         },
         on_worker));
     TestClient first(server);
