@@ -139,17 +139,32 @@ DurableTable::Found find_for_reconnect(const CreateState& state) {
     return found;
 }
 
+// A client that has lost its connection may be back before the loop of the old one has seen its
+// end: then the open looks connected.
+Task<bool> let_loops_look(const Call& call) {
+    Signal looked(call.loop());
+    call.server().let_loops_look([&looked] { looked.set(); });
+    co_await looked;
+    co_return true;
+}
+
 // Takes the open for this request, or says why not.
 Task<FoundOpen> claim_open(CreateState& state) {
     DurableTable& table = state.call.server().durable.table;
+    bool looked = false;
     while (true) {
         const DurableTable::Found found = find_for_reconnect(state);
         if (!found.open) co_return fail(NtStatus::OBJECT_NAME_NOT_FOUND);
         const NtStatus status = check_reconnect(state, *found.open);
         if (status != NtStatus::SUCCESS) co_return fail(status);
         if (found.place == OpenPlace::waiting && table.claim(*found.open)) co_return found.open;
-        // Open.Session is not NULL.
-        if (found.place == OpenPlace::connected) co_return fail(NtStatus::OBJECT_NAME_NOT_FOUND);
+        if (found.place == OpenPlace::connected) {
+            // Open.Session is not NULL.
+            if (looked) co_return fail(NtStatus::OBJECT_NAME_NOT_FOUND);
+            Task<bool> looking = let_loops_look(state.call);
+            looked = co_await looking;
+            continue;
+        }
         // Its old connection is just being taken down.
         Signal changed(state.call.loop());
         if (table.watch(found.open->persistent_id, changed)) co_await changed;

@@ -362,6 +362,31 @@ std::vector<std::string> ServerImpl::reconfigure(std::shared_ptr<const ServerCon
 
 // ---- for the administrator
 
+namespace {
+
+struct Look {
+    std::atomic<std::size_t> loops{0};
+    std::move_only_function<void()> done;
+};
+
+void look(Loop& loop, unsigned turns, std::shared_ptr<Look> all) {
+    post_function(loop, [&loop, turns, all = std::move(all)]() mutable {
+        if (turns > 1) return look(loop, turns - 1, std::move(all));
+        if (all->loops.fetch_sub(1, std::memory_order_acq_rel) == 1) all->done();
+    });
+}
+
+}  // namespace
+
+void ServerImpl::let_loops_look(std::move_only_function<void()> done) {
+    // A turn runs what was posted, then waits for sockets; what it finds there is run in the next.
+    constexpr unsigned turns = 3;
+    auto all = std::make_shared<Look>();
+    all->loops = loops_.size();
+    all->done = std::move(done);
+    for (Loop* loop : loops_) look(*loop, turns, all);
+}
+
 void ServerImpl::run_on(Loop& loop, std::move_only_function<void()> function) {
     assert(!loop.in_loop_thread());
     std::promise<void> done;

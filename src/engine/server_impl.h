@@ -127,6 +127,10 @@ class ServerImpl final : public Server {
     void work_began() { work_.fetch_add(1, std::memory_order_relaxed); }
     void work_ended() { work_.fetch_sub(1, std::memory_order_release); }
 
+    // Runs `done` on some loop when every loop has looked at its sockets and has acted on what has
+    // come by now, an end of a connection above all.
+    void let_loops_look(std::move_only_function<void()> done);
+
     // Runs `function` on the loop's thread and waits; not on a loop.
     void run_on(Loop& loop, std::move_only_function<void()> function);
 

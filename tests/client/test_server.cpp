@@ -1,6 +1,7 @@
 #include "client/test_server.h"
 
 #include <cstdlib>
+#include <future>
 #include <thread>
 #include <utility>
 
@@ -8,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/utf16.h"
+#include "engine/server_impl.h"
 
 namespace smb3d::test {
 
@@ -117,6 +119,15 @@ std::unique_ptr<LinkEnd> TestServer::connect(const std::string& host) {
     core->loop = loop;
     post_to(*loop, [this, core, peer] { server_->adopt(std::make_unique<TestLink>(core, peer)); });
     return std::make_unique<LinkEnd>(core);
+}
+
+void TestServer::keep_busy(unsigned loop, std::chrono::milliseconds time) {
+    std::promise<void> begun;
+    engine::post_function(*loops_.at(loop), [&begun, time] {
+        begun.set_value();
+        std::this_thread::sleep_for(time);
+    });
+    begun.get_future().wait();
 }
 
 bool TestServer::eventually(const std::function<bool()>& condition) {

@@ -64,6 +64,8 @@ class TestServer {
     // Null if the server refuses it.
     std::unique_ptr<LinkEnd> connect(const std::string& host = "192.0.2.1");
     void stop(std::chrono::milliseconds grace = std::chrono::milliseconds(2000));
+    // The loop does nothing else for so long from now on.
+    void keep_busy(unsigned loop, std::chrono::milliseconds time);
 
     // Waits until `condition` holds; false if it does not within ten seconds.
     static bool eventually(const std::function<bool()>& condition);

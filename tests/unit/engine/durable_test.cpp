@@ -158,6 +158,20 @@ TEST_F(Durable, AVersion1HandleComesBackWithANewVolatileId_3_3_5_9_7) {
     EXPECT_TRUE(server_.all_released()) << server_.leftovers();
 }
 
+TEST_F(Durable, BackBeforeTheEndOfTheOldConnectionWasSeen) {
+    auto first = client();
+    const Reply opened = first->create("file", batch(Contexts().dhnq()));
+    ASSERT_TRUE(opened.ok());
+    auto second = client();
+    // While it is connected indeed.
+    EXPECT_EQ(second->create("file", {.contexts = Contexts().dhnc(id_of(opened))}).status(),
+              NtStatus::OBJECT_NAME_NOT_FOUND);
+    server_.keep_busy(0, std::chrono::milliseconds(100));
+    first.reset();
+    const Reply back = second->create("file", {.contexts = Contexts().dhnc(id_of(opened))});
+    EXPECT_TRUE(back.ok());
+}
+
 TEST_F(Durable, WithoutHandleCachingNothingIsGranted_3_3_5_9_6) {
     auto one = client();
     const Reply plain = one->create("file", {.contexts = Contexts().dhnq()});
