@@ -278,7 +278,7 @@ void HostMonitor::add_below(int wd, WatchId id, Told* found) {
             const bool directory = is_directory_entry(readable.get(), entry);
             const std::string name(entry.name);
             const auto st = stat_of(readable.get(), name.c_str(), AT_SYMLINK_NOFOLLOW);
-            const bool own = st && held_->resolver().own().touched_lately(key_of(*st));
+            const bool own = st && held_->resolver().own().touched_lately(key_of(*st), now_ns());
             const Event as_event{parent, IN_CREATE | (directory ? IN_ISDIR : 0U), 0, name, now_ns(),
                                  true};
             if (found != nullptr && !own && must_wait(as_event, nodes_.at(parent))) {
@@ -457,7 +457,8 @@ void HostMonitor::judge_pair(const Event& from, const Event& to, Told& told) {
 bool HostMonitor::is_ours(const Event& event, const Node& node) const {
     OwnChanges& own = held_->resolver().own();
     const auto st = stat_of(node.fd.get(), event.name.c_str(), AT_SYMLINK_NOFOLLOW);
-    return st ? own.touched_lately(key_of(*st)) : own.noted(node.key, event.name, false);
+    return st ? own.touched_lately(key_of(*st), event.read_ns)
+              : own.noted(node.key, event.name, false);
 }
 
 // Data or attributes of something in the directory; of the directory itself (no name) its parent's

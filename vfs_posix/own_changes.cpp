@@ -97,10 +97,11 @@ void OwnChanges::forget(const DirKey& file) {
     place(*touches_, file).inode.compare_exchange_strong(inode, 0);
 }
 
-bool OwnChanges::touched_lately(const DirKey& file) const {
+bool OwnChanges::touched_lately(const DirKey& file, std::uint64_t then_ns) const {
     const Touch& touch = place(*touches_, file);
     if (touch.inode.load(std::memory_order_acquire) != file.inode) return false;
-    return now_ns() - touch.at_ns.load(std::memory_order_relaxed) <= touch_window_ns;
+    const std::uint64_t at_ns = touch.at_ns.load(std::memory_order_relaxed);
+    return then_ns <= at_ns || then_ns - at_ns <= touch_window_ns;
 }
 
 }  // namespace smb3d::vfs_posix

@@ -27,7 +27,7 @@ namespace smb3d::vfs_posix {
 class OwnChanges {
   public:
     static constexpr std::uint64_t note_life_ns = 2'000'000'000;
-    static constexpr std::uint64_t touch_window_ns = 300'000'000;
+    static constexpr std::uint64_t touch_window_ns = 1'000'000'000;
 
     OwnChanges();
 
@@ -41,7 +41,8 @@ class OwnChanges {
     // Is there a note of it?
     bool noted(const DirKey& directory, std::string_view name, bool added);
     void note(const DirKey& directory, std::string_view name, bool added);
-    bool touched_lately(const DirKey& file) const;
+    // Was it changed by us then, or not long before?  A change since then counts, too.
+    bool touched_lately(const DirKey& file, std::uint64_t then_ns) const;
 
     // -- the share
     bool active() const { return watched_.load(std::memory_order_relaxed) != 0; }

@@ -91,6 +91,7 @@ void Connection::disconnect(const std::string& reason, bool flush) {
 }
 
 void Connection::finish() {
+    if (closing_) cancel_all();
     if (closing_ || finishing_) return;
     finishing_ = true;
     if (!paused_) link_->pause_receive();
@@ -113,9 +114,24 @@ void Connection::on_closed(const std::string& reason) {
     local_.outbox.forget(*this);
     if (authentication_deadline_.armed()) loop().disarm(authentication_deadline_);
     for (RequestChain* chain = chains_; chain != nullptr; chain = chain->next) {
-        if (Call* call = chain->current()) call->cancellation.request();
+        Call* call = chain->current();
+        if (call == nullptr) continue;
+        if (call->outlives_channel && call->session && has_other_channel(*call->session)) continue;
+        call->cancellation.request();
     }
     take_down();
+}
+
+void Connection::cancel_all() {
+    for (RequestChain* chain = chains_; chain != nullptr; chain = chain->next) {
+        if (Call* call = chain->current()) call->cancellation.request();
+    }
+}
+
+bool Connection::has_other_channel(Session& session) const {
+    const auto state = session.state.lock();
+    return std::ranges::any_of(state->channels,
+                               [this](const Channel& c) { return c.connection_id != id_; });
 }
 
 // [MS-SMB2] 3.3.7.1: the loss of a connection releases every session that has no other channel.

@@ -133,6 +133,8 @@ class Connection final : public transport::LinkEvents {
     void arm_authentication_deadline();
     void update_back_pressure();
     Detached take_down();
+    void cancel_all();
+    bool has_other_channel(Session& session) const;
 
     ServerImpl& server_;
     LoopState& local_;

@@ -345,11 +345,17 @@ Task<FoundOpen> find_replayed_open(CreateState& state) {
                                                           state.durable.request_v2->create_guid);
     if (found.fresh) {
         state.durable.reserved = true;
+        // Its replay on another channel asks for its outcome.
+        call.outlives_channel = true;
         co_return std::shared_ptr<Open>();
     }
     if (!replay) co_return fail(NtStatus::DUPLICATE_OBJECTID);
     // The first one is still on its way: the client asks again.
-    if (!found.open) co_return fail(NtStatus::FILE_NOT_AVAILABLE);
+    // Deviation: not STATUS_FILE_NOT_AVAILABLE but what Windows says (smbtorture
+    // smb2.replay.dhv2-pending*-windows).
+    if (!found.open) {
+        co_return fail(found.sharing ? NtStatus::SHARING_VIOLATION : NtStatus::ACCESS_DENIED);
+    }
     const NtStatus status = check_replay(state, *found.open);
     if (status != NtStatus::SUCCESS) co_return fail(status);
     // A persistent handle whose owner was away: the replay is how it comes back, too (smbtorture
@@ -370,6 +376,12 @@ Task<FoundOpen> find_replayed_open(CreateState& state) {
     state.opened.stat = *stat;
     answer_from(state, *found.open);
     co_return found.open;
+}
+
+void note_wait(const CreateState& state, bool sharing) {
+    if (!state.durable.reserved) return;
+    state.call.server().durable.table.waits(state.call.connection.negotiated.client_guid,
+                                            state.durable.request_v2->create_guid, sharing);
 }
 
 void release_create_guid(CreateState& state) {

@@ -23,6 +23,8 @@ Task<FoundOpen> reconnect_open(CreateState& state);
 // is none, and the GUID is reserved until grant_durable() or release_create_guid().
 Task<FoundOpen> find_replayed_open(CreateState& state);
 void release_create_guid(CreateState& state);
+// The CREATE waits for others: `sharing`: for their share modes to go.
+void note_wait(const CreateState& state, bool sharing);
 
 // Closes what another instance of the application has left open.
 Task<NtStatus> end_other_instances(CreateState& state);

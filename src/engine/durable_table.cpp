@@ -74,8 +74,8 @@ bool DurableTable::add(const std::shared_ptr<Open>& open) {
     if (entry.create_guid) {
         state->by_create_guid.emplace(*entry.create_guid, it->first);
         auto replay = state->replays.find({entry.client, *entry.create_guid});
-        if (replay != state->replays.end() && replay->second == 0) {
-            replay->second = it->first;
+        if (replay != state->replays.end() && replay->second.persistent_id == 0) {
+            replay->second.persistent_id = it->first;
             entry.replay = true;
         }
     }
@@ -211,16 +211,23 @@ std::optional<std::uint64_t> DurableTable::next_deadline() const {
 DurableTable::Reservation DurableTable::reserve(const wire::Guid& client,
                                                 const wire::Guid& create_guid) {
     auto state = state_.lock();
-    auto [it, inserted] = state->replays.try_emplace({client, create_guid}, 0);
+    auto [it, inserted] = state->replays.try_emplace({client, create_guid});
     if (inserted) return {true, nullptr};
-    if (it->second == 0) return {false, nullptr};
-    return {false, state->entries.at(it->second).open};
+    const Replay& replay = it->second;
+    if (replay.persistent_id == 0) return {false, nullptr, replay.sharing};
+    return {false, state->entries.at(replay.persistent_id).open};
+}
+
+void DurableTable::waits(const wire::Guid& client, const wire::Guid& create_guid, bool sharing) {
+    auto state = state_.lock();
+    auto it = state->replays.find({client, create_guid});
+    if (it != state->replays.end()) it->second.sharing = sharing;
 }
 
 void DurableTable::release(const wire::Guid& client, const wire::Guid& create_guid) {
     auto state = state_.lock();
     auto it = state->replays.find({client, create_guid});
-    if (it != state->replays.end() && it->second == 0) state->replays.erase(it);
+    if (it != state->replays.end() && it->second.persistent_id == 0) state->replays.erase(it);
 }
 
 void DurableTable::not_replayable(Open& open) {

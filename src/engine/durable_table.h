@@ -76,9 +76,12 @@ class DurableTable {
     // -- replay: [MS-SMB2] 3.3.5.9.10
     struct Reservation {
         bool fresh{false};           // nobody has it: the caller has reserved it
-        std::shared_ptr<Open> open;  // else the open that has it; null: its CREATE is under way
+        std::shared_ptr<Open> open;  // else the open that has it; null: its CREATE is under way,
+        bool sharing{false};         // and waits for others' share modes to go
     };
     Reservation reserve(const wire::Guid& client, const wire::Guid& create_guid);
+    // The CREATE that reserved it waits for others.
+    void waits(const wire::Guid& client, const wire::Guid& create_guid, bool sharing);
     // The CREATE that reserved it failed.
     void release(const wire::Guid& client, const wire::Guid& create_guid);
     // Open.IsReplayEligible becomes FALSE.
@@ -102,6 +105,10 @@ class DurableTable {
         std::optional<wire::Guid> create_guid;
         std::vector<Signal*> watchers;
     };
+    struct Replay {
+        std::uint64_t persistent_id{0};  // 0: its CREATE is under way
+        bool sharing{false};
+    };
     struct GuidPair {
         wire::Guid client{};
         wire::Guid create{};
@@ -116,7 +123,7 @@ class DurableTable {
     struct State {
         std::unordered_map<std::uint64_t, Entry> entries;
         // 0: the CREATE is under way.
-        std::unordered_map<GuidPair, std::uint64_t, Hash> replays;
+        std::unordered_map<GuidPair, Replay, Hash> replays;
         std::unordered_multimap<wire::Guid, std::uint64_t, Hash> by_create_guid;
         std::unordered_multimap<wire::Guid, std::uint64_t, Hash> instances;
         std::set<std::pair<std::uint64_t, std::uint64_t>> deadlines;  // of those that wait

@@ -45,7 +45,15 @@ void ClientHolder::cache_broken(const fsa::BreakNotice& notice) {
         if (server.durable.owner_is_away(opens)) return;
         if (const auto alive = file.lock()) alive->break_timed_out(grant, number, false);
     };
-    send_to_sessions(server_, recipients, message(notice), rules(), std::move(sent));
+    SendRules how = rules();
+    if (notice.acknowledge) {
+        // A client that has acknowledged and gone has heard of it.
+        how.still_wanted = [file, grant = notice.grant, number = notice.number] {
+            const auto alive = file.lock();
+            return alive && alive->is_breaking(*grant, number);
+        };
+    }
+    send_to_sessions(server_, recipients, message(notice), how, std::move(sent));
 }
 
 void OplockHolder::set_open(std::uint64_t persistent_id, std::uint64_t volatile_id,

@@ -64,6 +64,8 @@ struct Call {
     // Asynchronous processing: [MS-SMB2] 3.3.4.2.
     std::uint64_t async_id{0};  // not 0: an interim response was sent
     vfs::Cancellation cancellation;
+    // Goes on when its connection is lost, as long as its session has another channel.
+    bool outlives_channel{false};
 
     // The preauthentication hash that the response's bytes go into (NEGOTIATE, SESSION_SETUP of
     // 3.1.1).

@@ -22,6 +22,7 @@ struct Delivery {
     std::vector<Stop> stops;  // the next one last
     Sent sent;
     bool until_confirmed{false};
+    std::function<bool()> still_wanted;
     std::uint64_t taken{0};  // by this connection, the last of those that took it
 
     void report() {
@@ -41,8 +42,11 @@ void on_confirm_timer(Timer* timer) {
     const std::unique_ptr<ConfirmTimer> self(static_cast<ConfirmTimer*>(timer));
     ServerImpl& server = *self->delivery->server;
     const Connection* connection = server.connection_here(self->delivery->taken);
-    if (connection != nullptr && !connection->closing() &&
-        connection->link().confirmed_position() >= self->position) {
+    const auto& still_wanted = self->delivery->still_wanted;
+    if (still_wanted && !still_wanted()) {
+        self->delivery->report();
+    } else if (connection != nullptr && !connection->closing() &&
+               connection->link().confirmed_position() >= self->position) {
         self->delivery->report();
     } else {
         try_next(std::move(self->delivery));
@@ -121,6 +125,7 @@ void send_to_sessions(ServerImpl& server, const std::vector<Recipient>& recipien
     delivery->message = std::move(message);
     delivery->sent = std::move(sent);
     delivery->until_confirmed = rules.until_confirmed;
+    delivery->still_wanted = rules.still_wanted;
     auto& stops = delivery->stops;
     bool must_seal = false;
     for (const Recipient& recipient : recipients) {

@@ -64,6 +64,8 @@ struct SendRules {
     // A channel whose network is down takes messages for long: if the peer's machine has not
     // confirmed the message within `confirm_after`, it goes over the next channel as well.
     bool until_confirmed{false};
+    // Asked before it goes over a further channel, if there: false: the client has answered.
+    std::function<bool()> still_wanted{};
 };
 inline constexpr std::chrono::milliseconds confirm_after{1000};
 

@@ -146,7 +146,7 @@ OpenResult File::open(const OpenArgs& args, const Waker* waker, BreakList& notic
     // [MS-FSA] 2.1.5.1.2: whoever caches a handle may close it, and the conflict is gone.
     if (break_for_open(*state, args, conflict, notices)) {
         const LockTicket ticket = waker != nullptr ? state->oplocks->wait(*waker) : 0;
-        return {OpenOutcome::break_pending, nullptr, shared_from_this(), ticket};
+        return {OpenOutcome::break_pending, nullptr, shared_from_this(), ticket, conflict};
     }
     if (conflict) return {OpenOutcome::sharing_violation, nullptr, nullptr};
 

@@ -135,6 +135,7 @@ struct OpenResult {
     std::shared_ptr<Open> open;     // if granted
     std::shared_ptr<File> waiting;  // if break_pending: of this file,
     LockTicket ticket{0};           // with this ticket (File::cancel_break_wait)
+    bool sharing{false};            // it is share modes that stand in the way
 };
 
 // An operation that has to wait until others have given up what they cache.
@@ -257,6 +258,8 @@ class File : public std::enable_shared_from_this<File> {
     Result<void> acknowledge_break(const OplockKey& key, CacheState state);
     void break_timed_out(const std::shared_ptr<Grant>& grant, std::uint32_t number,
                          bool reachable = true);
+    // Has the holder not answered this break yet?
+    bool is_breaking(const Grant& grant, std::uint32_t number) const;
     bool has_name(std::string_view path) const;
 
     // -- for administrators and tests

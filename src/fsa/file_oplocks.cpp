@@ -234,6 +234,11 @@ void File::break_timed_out(const std::shared_ptr<Grant>& grant, std::uint32_t nu
     static_cast<void>(ended);  // the file may have lost its last open meanwhile
 }
 
+bool File::is_breaking(const Grant& grant, std::uint32_t number) const {
+    const auto state = state_.lock();
+    return grant.breaking && grant.break_number == number;
+}
+
 bool File::has_name(std::string_view path) const {
     const auto state = state_.lock();
     return std::any_of(state->links.begin(), state->links.end(),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Real clients against the built server, once with each event loop that is asked for.
+"""Real clients against the built server, once with each event loop that is asked for, at the same time.
 
     tests/interop/interop.py [--build DIR] [--io uring|epoll|auto ...] [--tests GROUP[,GROUP]]
                              [--skip-suites SUITE[,SUITE]] [--keep] [--list]
@@ -9,7 +9,10 @@ skipped with a message.  Ends with "N passed, N failed, N skipped"; exit code 1 
 """
 import argparse
 import os
+import re
+import subprocess
 import sys
+import tempfile
 import time
 import traceback
 
@@ -89,6 +92,27 @@ def run_io(arguments, io, counts):
             server.remove()
 
 
+def run_each(kinds, counts):
+    """A process for each event loop: most of the time their clients wait.  What they print comes one after another."""
+    words = [word for word in sys.argv[1:] if word not in ("--io", *kinds)]
+    running = []
+    for io in kinds:
+        output = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
+        command = [sys.executable, os.path.abspath(__file__), *words, "--io", io]
+        running.append((io, output, subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)))
+    for io, output, process in running:
+        code = process.wait()
+        output.seek(0)
+        text = output.read()
+        print(text.rstrip(), flush=True)
+        found = re.findall(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", text, re.M)
+        if not found or (code != 0 and found[-1][1] == "0"):
+            print(f"-- {io}: FAILED: exit code {code}")
+            counts["failed"] += 1
+        for key, value in zip(("passed", "failed", "skipped"), found[-1] if found else ()):
+            counts[key] += int(value)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default=os.path.join(TOP, "build", "release"))
@@ -105,8 +129,11 @@ def main():
     case.SKIP_SUITES.extend(arguments.skip_suites)
     made = make_second_user()
     try:
-        for io in arguments.io or ["uring", "epoll"]:
-            run_io(arguments, io, counts)
+        kinds = arguments.io or ["uring", "epoll"]
+        if len(kinds) > 1:
+            run_each(kinds, counts)
+        else:
+            run_io(arguments, kinds[0], counts)
     finally:
         if made:
             remove_second_user()

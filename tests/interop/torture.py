@@ -2,6 +2,7 @@
 import os
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 
 import case
 from case import Skip, expect, need, run, test
@@ -12,6 +13,7 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 SHARED = os.path.join(os.path.dirname(TOP), "shared")
 EXPECTED = os.path.join(HERE, "torture-expected.tsv")
 SUITES = os.path.join(HERE, "torture-suites.txt")
+MAX_AGAIN = 8
 
 
 def expected_tests():
@@ -24,56 +26,97 @@ def within(name, names):
 
 
 def suites():
+    """The suites of torture-suites.txt, in its groups, which a line of "--" ends."""
     with open(SUITES, encoding="utf-8") as file:
-        return [line.split("#")[0].strip() for line in file if line.split("#")[0].strip()]
+        lines = [line.split("#")[0].strip() for line in file]
+    groups = [[]]
+    for line in lines:
+        if line == "--":
+            groups.append([])
+        elif line:
+            groups[-1].append(line)
+    return groups
 
 
 @test("torture.expected")
 def torture(main_server):
-    """On a server of its own: anonymous users are off by default, and some tests are about them.
+    """On servers of its own: anonymous users are off by default, and some tests are about them.
 
-    smb2.secleak fails as many logons as it can: on a fast machine, more than one address may.
+    Most of the time smbtorture waits for breaks that do not come and the like, so that groups of suites run at the
+    same time, each with a server.  smb2.secleak fails as many logons as it can: on a fast machine, more than one address
+    may.
     """
+    groups = suites()
+    with ThreadPoolExecutor(len(groups)) as pool:
+        results = list(pool.map(lambda group: run_group(main_server, *group), enumerate(groups, 1)))
+    skipped = [text for outcome, text in results if outcome == "skipped"]
+    worse = [text for outcome, text in results if outcome == "failed"]
+    expect(not worse, "\n".join(worse))
+    if len(skipped) == len(groups):
+        raise Skip(skipped[0])
+
+
+def run_group(main_server, number, wanted):
+    try:
+        serve_group(main_server, number, wanted)
+    except Skip as reason:
+        return "skipped", str(reason)
+    except Exception as problem:  # pylint: disable=broad-except  (the other groups' results count as well)
+        return "failed", str(problem) or repr(problem)
+    return "ok", ""
+
+
+def serve_group(main_server, number, wanted):
     server = Server(main_server.build, main_server.io, extra="[auth]\nanonymous = true\nfailed_logon_burst = 0\n")
     try:
         server.add_accounts()
         server.start()
-        run_suites(server)
+        run_suites(server, number, wanted)
         code, _ = server.stop()
         expect(code == 0 and not server.sanitizer_report(), f"exit code {code}\n{server.sanitizer_report()}")
     finally:
         server.remove()
 
 
-def run_suites(server):
+def run_suites(server, number, wanted):
     tool = os.path.join(SHARED, "bin", "torture")
     if not os.path.exists(tool):
         raise Skip(f"{tool} is not there")
     need("smbtorture")
-    wanted = [s for s in suites() if not within(s, case.SKIP_SUITES)]
+    wanted = [s for s in wanted if not within(s, case.SKIP_SUITES)]
     expected = [e for e in expected_tests() if within(e, wanted)]
     # A suite that nothing is expected of costs time and proves nothing.
     wanted = [s for s in wanted if any(within(e, [s]) for e in expected)]
     if not wanted:
         raise Skip("torture-expected.tsv is empty")
-    folder = os.path.join(TOP, "build", "torture", f"{os.path.basename(server.build)}-{server.io}")
+    folder = os.path.join(TOP, "build", "torture", f"{os.path.basename(server.build)}-{server.io}-{number}")
     os.makedirs(folder, exist_ok=True)
+    code, output, worse = run_tool(tool, server, folder, wanted, expected)
+    print(f"  group {number}: {output.splitlines()[-1] if output else 'nothing'}")
+    # Tests that wait for what does not come within so many milliseconds fail on a busy machine; a fault fails alone too.
+    if worse and len(worse) <= MAX_AGAIN:
+        again = [line.split(": ")[1] for line in worse]
+        print("  once more, alone:\n    " + "\n    ".join(line[:200] for line in worse))
+        code, output, worse = run_tool(tool, server, folder, again, again)
+    # Each expected test counts; this one, of interop's own, stands for one of them.
+    case.EXTRA["passed"] += max(0, len(expected) - max(len(worse), 1))
+    case.EXTRA["failed"] += max(0, len(worse) - 1)
+    expect(code == 0, "\n".join(worse) or output[-3000:])
+
+
+def run_tool(tool, server, folder, wanted, expected):
+    """The exit code, the output, and its lines of tests that should have succeeded."""
     listed = os.path.join(folder, "expected.tsv")
     with open(listed, "w", encoding="utf-8") as file:
         file.writelines(f"{name}\tsuccess\n" for name in expected)
     command = [sys.executable, tool, "--server", "127.0.0.1", "--port", str(server.port), "--share", "test", "--user",
                f"{server.user}%{server.password}", "--expect", listed, "--pid", str(server.process.pid),
-               "--out", os.path.join(folder, "results.tsv"), "--logs", folder, "--verbose", "--timeout", "400",
+               "--out", os.path.join(folder, "results.tsv"), "--logs", folder, "--verbose", "--timeout", "500",
                "--option", "torture:timelimit=3"]
     if has_second_user():
         command += ["--extra-user", f"{SECOND_USER}%{server.second_password}"]
     code, output = run(command + wanted, timeout=1800)
-    worse = [line for line in output.splitlines() if line.startswith("expected to succeed:")]
-    print("\n".join(output.splitlines()[-1:]))
-    # Each expected test counts; this one, of interop's own, stands for one of them.
-    case.EXTRA["passed"] += max(0, len(expected) - max(len(worse), 1))
-    case.EXTRA["failed"] += max(0, len(worse) - 1)
-    expect(code == 0, "\n".join(worse) or output[-3000:])
+    return code, output, [line for line in output.splitlines() if line.startswith("expected to succeed:")]
 
 
 def update(path):

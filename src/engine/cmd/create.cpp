@@ -260,6 +260,7 @@ NtStatus join_opens(CreateState& state, std::uint64_t rename_epoch, FsaWait& wai
     fsa::OpenResult result = call.server().files.open({share_id(call), stat.id}, args, &waker);
     if (result.outcome == fsa::OpenOutcome::break_pending) {
         state.wait = {std::move(result.waiting), result.ticket};
+        note_wait(state, result.sharing);
     }
     if (result.outcome == fsa::OpenOutcome::sharing_violation) {
         return refusal_for_sharing(state, stat.id);
