@@ -43,8 +43,8 @@ def torture(main_server):
     """On servers of its own: anonymous users are off by default, and some tests are about them.
 
     Most of the time smbtorture waits for breaks that do not come and the like, so that groups of suites run at the
-    same time, each with a server.  smb2.secleak fails as many logons as it can: on a fast machine, more than one address
-    may.
+    same time, each with a server.  smb2.secleak fails as many logons as it can: on a fast machine, more than an
+    address may.
     """
     groups = suites()
     with ThreadPoolExecutor(len(groups)) as pool:
@@ -93,7 +93,8 @@ def run_suites(server, number, wanted):
     os.makedirs(folder, exist_ok=True)
     code, output, worse = run_tool(tool, server, folder, wanted, expected)
     print(f"  group {number}: {output.splitlines()[-1] if output else 'nothing'}")
-    # Tests that wait for what does not come within so many milliseconds fail on a busy machine; a fault fails alone too.
+    # Tests that wait for what does not come within so many milliseconds fail on a busy machine; a fault fails alone,
+    # too.
     if worse and len(worse) <= MAX_AGAIN:
         again = [line.split(": ")[1] for line in worse]
         print("  once more, alone:\n    " + "\n    ".join(line[:200] for line in worse))
