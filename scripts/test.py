@@ -166,7 +166,8 @@ def fuzz_one(program):
     corpus = os.path.join(TOP, "build", "corpus", name)
     os.makedirs(corpus, exist_ok=True)
     seeds = os.path.join(TOP, "tests", "fuzz", "corpus", name.removeprefix("fuzz_"))
-    command = ["nice", "-n", "15", program, f"-max_total_time={FUZZ_SECONDS}", "-timeout=30", "-rss_limit_mb=2048", "-print_final_stats=1",
+    command = ["nice", "-n", "15", program, f"-max_total_time={FUZZ_SECONDS}",
+               "-timeout=30", "-rss_limit_mb=2048", "-print_final_stats=1",
                f"-artifact_prefix={corpus}-", corpus]
     if os.path.isdir(seeds):
         command.append(seeds)
