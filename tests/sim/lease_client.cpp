@@ -76,6 +76,12 @@ void LeaseClient::drop_channel() {
     poll();
     if (spare_ == nullptr) return;  // the poll has lost the session
     if (world_.chance.one_in(2)) std::swap(main_, spare_);
+    lenient_until_ = Clock::now() + 3 * break_time_out;
+    const bool changing =
+        std::any_of(outstanding_.begin(), outstanding_.end(), [&](const Outstanding& request) {
+            return request.on == main_.get() && changes_names(request);
+        });
+    if (changing) names_in_doubt();
     forget_requests(main_.get());
     // Breaks of oplocks are sent once; one that was on its way to this channel is lost.
     for (auto& [serial, handle] : handles_) {
@@ -84,8 +90,22 @@ void LeaseClient::drop_channel() {
     main_ = std::move(spare_);
 }
 
+bool LeaseClient::changes_names(const Outstanding& request) {
+    const std::string_view what = request.what;
+    return what == "create" || what == "close" || what == "rename" || what == "remove";
+}
+
+void LeaseClient::names_in_doubt() {
+    no_listing_until_ = Clock::now() + std::chrono::milliseconds(500);
+    for (auto& [key, lease] : leases_) {
+        if (lease.node >= first_directory) doubt(lease);
+    }
+}
+
 void LeaseClient::lose_session(bool keep_durable) {
     ++session_;
+    lenient_until_ = Clock::now() + 3 * break_time_out;
+    names_in_doubt();
     outstanding_.clear();
     for (auto& [serial, handle] : handles_) {
         if (!keep_durable || !handle.durable || handle.busy != 0 || handle.locks_uncertain) {
@@ -182,7 +202,7 @@ LeaseClient::PendingBreak LeaseClient::pending_break(CacheState to, std::uint16_
     PendingBreak pending;
     pending.to = to;
     pending.epoch = epoch;
-    pending.not_before = polled_;
+    pending.not_before = Clock::now() < lenient_until_ ? Clock::time_point() : polled_;
     pending.answer_at = world_.step;
     const std::uint64_t draw = world_.chance.below(24);
     if (winding_down_ || draw > 10) return pending;
@@ -318,7 +338,10 @@ void LeaseClient::flush(const wire::LeaseKey& key) {
             written();
             if (keeps && !flushed.dirty) flushed.value = value;
         },
-        written);
+        [this, written, key] {
+            written();
+            leases_[key].caching.uncertain = true;
+        });
 }
 
 void LeaseClient::send_lease_answer(const wire::LeaseKey& key) {

@@ -144,6 +144,7 @@ class LeaseClient {
         std::uint32_t access{0};
         fsa::CacheState state{0};  // of the lease that is asked for
         bool durable{false};
+        bool overwrites{false};
         wire::Guid guid{};
         std::uint64_t sent{0};  // World::now
         std::optional<Away> away;
@@ -207,6 +208,8 @@ class LeaseClient {
     void break_by_administrator();
     Handle* some_handle(bool file, std::uint64_t* serial);
     void touched(unsigned node);
+    void names_in_doubt();
+    static bool changes_names(const Outstanding& request);
     void closed(std::uint64_t serial);
 
     World& world_;
@@ -222,6 +225,10 @@ class LeaseClient {
     std::uint64_t next_serial_{1};
     std::uint64_t next_value_{1};
     bool winding_down_{false};
+    // Breaks may arrive that have been under way for long: the first channel they took is gone.
+    Clock::time_point lenient_until_;
+    // Requests whose answer is lost may still change names, without a break of our own leases.
+    Clock::time_point no_listing_until_;
     unsigned session_{0};                   // counts them
     std::set<std::uint64_t> early_breaks_;  // of oplocks whose CREATE was not answered yet
 };

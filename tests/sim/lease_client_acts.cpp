@@ -137,8 +137,8 @@ void LeaseClient::act() {
 // what came first.
 bool LeaseClient::may_request(const wire::LeaseKey& key) {
     const LeaseModel& lease = lease_of(key);
-    if (lease.closes != 0) return false;
-    return lease.v2 || (lease.creates == 0 && !lease.caching.pending && !lease.caching.answering);
+    if (lease.closes != 0 || lease.caching.answering != 0) return false;
+    return lease.v2 || (lease.creates == 0 && !lease.caching.pending);
 }
 
 void LeaseClient::open_file() {
@@ -163,9 +163,12 @@ void LeaseClient::open_file() {
                                           OplockLevel::batch};
         create.oplock = levels[world_.chance.below(3)];
     }
-    create.durable = world_.chance.one_in(2);
-    const auto disposition = world_.chance.one_in(10) ? wire::CreateDisposition::overwrite_if
-                                                      : wire::CreateDisposition::open_if;
+    // What is closed when its owner does not come back must not change names: that is excepted from
+    // breaking the lease of its directory, and nobody would know.
+    create.durable = create.node < stable_files && world_.chance.one_in(2);
+    create.overwrites = world_.chance.one_in(10) && !(create.lease && leases_[*create.lease].dirty);
+    const auto disposition = create.overwrites ? wire::CreateDisposition::overwrite_if
+                                               : wire::CreateDisposition::open_if;
     std::uint32_t options = 0;
     const bool deletes = create.node >= stable_files && create.access == read_write;
     if (deletes && world_.chance.one_in(8)) options |= wire::create_options::delete_on_close;
@@ -272,6 +275,7 @@ void LeaseClient::send_create(Create create, wire::CreateDisposition disposition
     touched(create.node);
     create.sent = world_.now + 1;
     if (create.lease) ++leases_[*create.lease].creates;
+    if (create.lease && create.overwrites) doubt(leases_[*create.lease]);
     const auto lost = [this, create] {
         if (!create.lease) return;
         --leases_[*create.lease].creates;
@@ -285,6 +289,7 @@ void LeaseClient::send_create(Create create, wire::CreateDisposition disposition
 void LeaseClient::opened(const Create& create, const Reply& reply) {
     touched(create.node);
     if (create.lease) --leases_[*create.lease].creates;
+    if (create.lease && create.overwrites) doubt(leases_[*create.lease]);
     if (!reply.ok()) return;
     ++world_.seen.opens;
     const auto response = reply.body<wire::CreateResponse>();
@@ -319,12 +324,6 @@ void LeaseClient::opened(const Create& create, const Reply& reply) {
         handle.oplock.state = state_of(response.oplock_level);
         handle.oplock.uncertain = early_breaks_.contains(response.file_id.persistent_id);
     }
-    const CacheState now =
-        handle.lease ? leases_[*handle.lease].caching.state : handle.oplock.state;
-    if (create.away && handle.lease && (now & ~create.away->state) != 0 &&
-        leases_[*handle.lease].handles == 1) {
-        world_.complain("a handle comes back with more than it had");
-    }
     handles_.emplace(next_serial_++, std::move(handle));
 }
 
@@ -347,6 +346,9 @@ void LeaseClient::take_lease_state(const wire::LeaseKey& key, const Reply& reply
     }
     const bool breaking = (flags & wire::lease_flags::break_in_progress) != 0;
     const auto difference = static_cast<std::int16_t>(epoch - lease.epoch);
+    // Known by a break only, of a handle that was away.
+    const bool fresh = lease.handles == 1 && lease.creates == 0 && !breaking;
+    if (fresh && (!lease.v2 || difference >= 0)) lease.known = false;
     if (lease.known && breaking && (!lease.v2 || difference <= 0)) return;  // told already
     if (lease.known && lease.v2 && difference < 0) return;
     if (lease.known && lease.v2 && difference == 0) {
@@ -508,7 +510,11 @@ void LeaseClient::write() {
         if (key) doubt(leases_[*key]);
     };
     issue(
-        "write", request, [done](const Reply&) { done(); }, done);
+        "write", request, [done](const Reply&) { done(); },
+        [this, key, done] {
+            done();
+            if (key) leases_[*key].caching.uncertain = true;
+        });
 }
 
 void LeaseClient::list() {
@@ -532,6 +538,7 @@ void LeaseClient::list() {
             return;
         }
         const auto body = reply.body<wire::QueryDirectoryResponse>();
+        if (Clock::now() < no_listing_until_) return;
         lease.listing = names_of(body.output.bytes);
         ++world_.seen.listings;
     });
