@@ -26,7 +26,7 @@ const char* cache_state_name(fsa::CacheState state) {
 
 void ClientHolder::cache_broken(const fsa::BreakNotice& notice) {
     const std::weak_ptr<fsa::File> file = file_;
-    if (notice.acknowledge) server_.break_timers.watch(file, notice);
+    if (notice.acknowledge) server_.break_timers.watch(*this, file, notice);
     std::vector<Recipient> recipients;
     for (const BreakTarget& target : targets()) {
         std::shared_ptr<Session> session = server_.session_table.find(target.session_id);
@@ -55,6 +55,8 @@ void ClientHolder::cache_broken(const fsa::BreakNotice& notice) {
     }
     send_to_sessions(server_, recipients, message(notice), how, std::move(sent));
 }
+
+void ClientHolder::break_over(std::uint32_t number) { server_.break_timers.forget(*this, number); }
 
 void OplockHolder::set_open(std::uint64_t persistent_id, std::uint64_t volatile_id,
                             BreakTarget target) {

@@ -42,6 +42,7 @@ class ClientHolder : public fsa::CacheHolder {
     // Sends the notification, watches over the acknowledgment; if no channel is left to send on,
     // the break is carried out at once: [MS-SMB2] 3.3.4.6, 3.3.4.7.
     void cache_broken(const fsa::BreakNotice& notice) final;
+    void break_over(std::uint32_t number) final;
 
     std::shared_ptr<fsa::File> file() const { return file_.lock(); }
 

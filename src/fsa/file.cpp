@@ -184,7 +184,11 @@ File::Closed File::close(Open& open, WakeList& wakes) {
     }
     if (state->oplocks != nullptr) {
         if (open.grant_ != nullptr) {
+            const bool breaking = open.grant_->breaking;
             state->oplocks->release(open.grant_, wakes);
+            if (breaking && !open.grant_->breaking) {
+                result.over = {open.grant_, open.grant_->break_number};
+            }
         } else {
             state->oplocks->wake_all(wakes);
         }

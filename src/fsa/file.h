@@ -122,6 +122,9 @@ class Open {
     const std::shared_ptr<File> file_;
     std::shared_ptr<Link> link_;
     std::shared_ptr<Grant> grant_;
+    // File::grant_requests_ when this open last broke what others read from their caches: while it
+    // is the same, nobody has anything that another change would break.
+    std::atomic<std::uint64_t> changed_at_{0};
     std::uint32_t index_{0};  // in File's list
     bool closed_{false};
     bool delete_on_close_{false};
@@ -241,8 +244,9 @@ class File : public std::enable_shared_from_this<File> {
     std::shared_ptr<CacheHolder> holder(const Open& open) const;  // null: it has no grant
     // The holder, who could not be reached, is told again what is asked of it.
     void repeat_break(const Open& open);
-    // [MS-FSA] 2.1.5.3: before data or size change through `open`, and after it.
-    void break_readers(const Open& open);
+    // [MS-FSA] 2.1.5.3: before data or size change through `open`, and after it.  Costs an atomic
+    // load if nobody has been granted anything since this open's last call.
+    void break_readers(Open& open);
     // ... or by somebody who is no client; empty key: everybody's.
     void break_caches(BreakReason reason, const OplockKey& except);
     // One holder's: a limit is reached, or the administrator wants it.
@@ -273,6 +277,9 @@ class File : public std::enable_shared_from_this<File> {
     };
     std::vector<OpenView> opens() const;
     std::size_t open_count() const;
+    // Checks what must hold at any time between opens, share modes, locks and caches; "" or what
+    // does not.
+    std::string audit() const;
 
   private:
     friend class FileTable;
@@ -290,6 +297,7 @@ class File : public std::enable_shared_from_this<File> {
     struct Closed {
         CloseDecision decision;
         BreakList notices;   // of those who cache a handle of what is going away
+        BreakEnd over;       // its holder will not answer any more
         bool first{false};   // it was open until now
         bool unused{false};  // the file has neither opens nor links left
     };
@@ -313,10 +321,13 @@ class File : public std::enable_shared_from_this<File> {
     void update_oplock_flag(State& state);
     bool opened_by_others(const State& state, const Open& open) const;
     bool break_for_open(State& state, const OpenArgs& args, bool conflict, BreakList& notices);
-    template <class Acknowledge>
-    Result<void> end_break(Acknowledge acknowledge);
+    template <class Find, class End>
+    Result<void> end_break(Find find, NtStatus absent, End end);
     void index_leases(State& state);
     static Result<void> may_lock(const Open& open);
+    static std::string audit_opens(const State& state);
+    static std::string audit_locks(const State& state);
+    static std::string audit_caches(const State& state);
     template <class Check>
     Result<void> check_io(const Open& open, std::uint64_t offset, std::uint64_t length,
                           Check check) const;
@@ -325,6 +336,8 @@ class File : public std::enable_shared_from_this<File> {
     NameIndex* const names_;
     std::atomic<bool> has_locks_{false};
     std::atomic<bool> has_oplocks_{false};
+    // Counts the requests for a grant; see Open::changed_at_.
+    std::atomic<std::uint64_t> grant_requests_{1};
     Guarded<State, Rank::file> state_;
 };
 

@@ -92,6 +92,7 @@ Caching File::request_cache(Open& open, const CacheRequest& request,
     obstacles.other_opens = opened_by_others(*state, open);
     obstacles.byte_range_locks = state->locks != nullptr && state->locks->granted() != 0;
     open.grant_ = state->oplocks->request(request, open.oplock_key, std::move(holder), obstacles);
+    grant_requests_.fetch_add(1, std::memory_order_acq_rel);
     update_oplock_flag(*state);
     if (open.directory) index_leases(*state);
     return open.grant_ != nullptr ? caching_of(*open.grant_) : Caching{};
@@ -120,13 +121,17 @@ void File::repeat_break(const Open& open) {
 
 // ---- changes
 
-void File::break_readers(const Open& open) {
+void File::break_readers(Open& open) {
     if (!has_oplocks_.load(std::memory_order_acquire)) return;
+    const std::uint64_t requests = grant_requests_.load(std::memory_order_acquire);
+    if (open.changed_at_.load(std::memory_order_relaxed) == requests) return;
     BreakList notices;
     {
         const auto state = state_.lock();
         if (state->oplocks == nullptr) return;
         state->oplocks->conflict(BreakReason::change, open.oplock_key, open.grant_.get(), notices);
+        // Whatever there is now goes down to nothing; only a new request changes that.
+        open.changed_at_.store(requests, std::memory_order_relaxed);
     }
     tell(notices);
 }
@@ -191,46 +196,57 @@ void File::cancel_break_wait(LockTicket ticket) {
 
 // ---- the end of a break
 
-template <class Acknowledge>
-Result<void> File::end_break(Acknowledge acknowledge) {
+// `find` yields the grant or null: then the answer is `absent`.
+template <class Find, class End>
+Result<void> File::end_break(Find find, NtStatus absent, End end) {
     BreakList notices;
     WakeList wakes;
+    BreakEnd over;
     Result<void> result;
     {
         const auto state = state_.lock();
         if (state->oplocks == nullptr) return fail(NtStatus::INVALID_OPLOCK_PROTOCOL);
-        result = acknowledge(*state->oplocks, notices, wakes);
+        const std::shared_ptr<Grant> grant = find(*state->oplocks);
+        if (grant == nullptr) return fail(absent);
+        const bool breaking = grant->breaking;
+        const std::uint32_t number = grant->break_number;
+        result = end(*state->oplocks, grant, notices, wakes);
+        if (breaking && (!grant->breaking || grant->break_number != number)) over = {grant, number};
         update_oplock_flag(*state);
     }
+    over.tell();
     tell(notices);
     run(wakes);
     return result;
 }
 
 Result<void> File::acknowledge_break(Open& open, CacheState cached) {
-    return end_break([&](Oplocks& oplocks, BreakList& notices, WakeList& wakes) -> Result<void> {
-        if (open.grant_ == nullptr || !open.grant_->listed) {
-            return fail(NtStatus::INVALID_OPLOCK_PROTOCOL);
-        }
-        return oplocks.acknowledge(open.grant_, cached, notices, wakes);
-    });
+    return end_break(
+        [&](Oplocks&) {
+            const bool granted = open.grant_ != nullptr && open.grant_->listed;
+            return granted ? open.grant_ : nullptr;
+        },
+        NtStatus::INVALID_OPLOCK_PROTOCOL,
+        [&](Oplocks& oplocks, const std::shared_ptr<Grant>& grant, BreakList& notices,
+            WakeList& wakes) { return oplocks.acknowledge(grant, cached, notices, wakes); });
 }
 
 Result<void> File::acknowledge_break(const OplockKey& key, CacheState cached) {
-    return end_break([&](Oplocks& oplocks, BreakList& notices, WakeList& wakes) -> Result<void> {
-        const std::shared_ptr<Grant> grant = oplocks.find(key);
-        if (grant == nullptr) return fail(NtStatus::OBJECT_NAME_NOT_FOUND);
-        return oplocks.acknowledge(grant, cached, notices, wakes);
-    });
+    return end_break(
+        [&](Oplocks& oplocks) { return oplocks.find(key); }, NtStatus::OBJECT_NAME_NOT_FOUND,
+        [&](Oplocks& oplocks, const std::shared_ptr<Grant>& grant, BreakList& notices,
+            WakeList& wakes) { return oplocks.acknowledge(grant, cached, notices, wakes); });
 }
 
-void File::break_timed_out(const std::shared_ptr<Grant>& grant, std::uint32_t number,
+void File::break_timed_out(const std::shared_ptr<Grant>& broken, std::uint32_t number,
                            bool reachable) {
     const Result<void> ended =
-        end_break([&](Oplocks& oplocks, BreakList&, WakeList& wakes) -> Result<void> {
-            oplocks.time_out(grant, number, reachable, wakes);
-            return {};
-        });
+        end_break([&](Oplocks&) { return broken; }, NtStatus::INVALID_OPLOCK_PROTOCOL,
+                  [&](Oplocks& oplocks, const std::shared_ptr<Grant>& grant, BreakList&,
+                      WakeList& wakes) -> Result<void> {
+                      oplocks.time_out(grant, number, reachable, wakes);
+                      return {};
+                  });
     static_cast<void>(ended);  // the file may have lost its last open meanwhile
 }
 

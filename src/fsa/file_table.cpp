@@ -117,6 +117,7 @@ CloseDecision FileTable::close(Open& open) {
         if (closed.first) opens_.fetch_sub(1, std::memory_order_relaxed);
         if (closed.unused) shard->erase(file->key());
     }
+    closed.over.tell();
     tell(closed.notices);
     for (const Wake& wake : wakes) wake.waker(wake.status);
     return std::move(closed.decision);
@@ -199,6 +200,15 @@ bool FileTable::has_opens_below(ShareId share, std::string_view directory) const
         }
     }
     return false;
+}
+
+std::vector<std::shared_ptr<File>> FileTable::all() const {
+    std::vector<std::shared_ptr<File>> result;
+    for (Shard& shard : shards_) {
+        const auto files = shard.lock();
+        for (const auto& [key, file] : *files) result.push_back(file);
+    }
+    return result;
 }
 
 std::size_t FileTable::file_count() const {

@@ -55,6 +55,7 @@ class NameIndex {
     void add_leased(ShareId share, std::string_view path, std::weak_ptr<File> file);
     void remove_leased(ShareId share, std::string_view path);
     bool any_leased() const { return leased_count_.load(std::memory_order_acquire) != 0; }
+    std::size_t leased_count() const { return leased_count_.load(std::memory_order_acquire); }
     std::shared_ptr<File> leased(ShareId share, std::string_view path) const;
     // `directory` itself and all below.
     std::vector<std::shared_ptr<File>> leased_below(ShareId share,
@@ -119,6 +120,7 @@ class FileTable {
     // it changed; leases of its directory are broken but that of `except`.
     void entries_changed(ShareId share, std::string_view path, const OplockKey& except);
     bool any_leased() const { return names_.any_leased(); }
+    std::size_t leased_count() const { return names_.leased_count(); }
     // Anything in `directory` or below may have changed, unknown to us.
     void tree_changed(ShareId share, std::string_view directory);
     // Before a directory is renamed: cached handles below it must be closed.
@@ -131,6 +133,8 @@ class FileTable {
 
     std::size_t open_count() const { return opens_.load(std::memory_order_relaxed); }
     std::size_t file_count() const;
+    // All files that are open now; those of one shard at one time.
+    std::vector<std::shared_ptr<File>> all() const;
 
   private:
     struct KeyHash {

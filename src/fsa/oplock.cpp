@@ -252,6 +252,30 @@ std::shared_ptr<Grant> Oplocks::find(const OplockKey& key) const {
     return nullptr;
 }
 
+std::string Oplocks::audit() const {
+    bool breaking = false;
+    for (const std::shared_ptr<Grant>& grant : grants_) {
+        breaking = breaking || grant->breaking;
+        if (!grant->listed || grant->opens == 0) return "a grant that no open has";
+        if (legal_state(grant->state) != grant->state) return "a state that does not exist";
+        const bool asked = (grant->break_to & ~grant->state) == 0 &&
+                           (grant->required & ~grant->break_to) == 0 &&
+                           grant->required != grant->state;
+        if (grant->breaking && !asked) return "a break that takes nothing away";
+        for (const std::shared_ptr<Grant>& other : grants_) {
+            if (other == grant || other->state == cache::none) continue;
+            if (has(grant->state, cache::write)) return "writes cached beside another cache";
+            if (!other->is_lease() && has(grant->state, cache::handle)) {
+                return "a handle cached beside a level II oplock";
+            }
+            if (grant->is_lease() && other->key == grant->key) return "two grants of one key";
+        }
+    }
+    // Whoever waits is woken by the end of a break, or never.
+    if (!breaking && !waiting_.empty()) return "somebody waits and nothing is being broken";
+    return {};
+}
+
 bool Oplocks::has_readers() const {
     return std::any_of(grants_.begin(), grants_.end(),
                        [](const auto& grant) { return has(grant->state, cache::read); });

@@ -22,6 +22,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "fsa/byte_range_lock.h"
@@ -76,6 +77,9 @@ class CacheHolder {
   public:
     virtual ~CacheHolder() = default;
     virtual void cache_broken(const BreakNotice& notice) = 0;
+    // The break of this BreakNotice::number, one to be acknowledged, is over: answered, timed out,
+    // or the last open went.  Called like cache_broken, which may be on its way with a later one.
+    virtual void break_over(std::uint32_t number) { static_cast<void>(number); }
 };
 
 // What one holder may cache.  Guarded by its File, but for what is const.
@@ -96,6 +100,15 @@ struct Grant {
     bool listed{false};
 
     bool is_lease() const { return !key.empty(); }
+};
+
+// A break that is over, to be told to its holder; grant null: none is.
+struct BreakEnd {
+    std::shared_ptr<Grant> grant;
+    std::uint32_t number{0};
+    void tell() const {
+        if (grant != nullptr) grant->holder->break_over(number);
+    }
 };
 
 // What an open asks for.
@@ -161,6 +174,8 @@ class Oplocks {
                   WakeList& wakes);
 
     std::shared_ptr<Grant> find(const OplockKey& key) const;
+    // What is wrong with it as a whole: "" unless there is a defect.
+    std::string audit() const;
     const std::vector<std::shared_ptr<Grant>>& grants() const { return grants_; }
     bool has_readers() const;
 

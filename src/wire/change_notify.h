@@ -10,29 +10,13 @@ namespace smb3d::wire {
 
 inline constexpr std::uint16_t watch_tree = 0x0001;
 
-// CompletionFilter
-namespace notify_filter {
-inline constexpr std::uint32_t file_name = 0x00000001;
-inline constexpr std::uint32_t dir_name = 0x00000002;
-inline constexpr std::uint32_t attributes = 0x00000004;
-inline constexpr std::uint32_t size = 0x00000008;
-inline constexpr std::uint32_t last_write = 0x00000010;
-inline constexpr std::uint32_t last_access = 0x00000020;
-inline constexpr std::uint32_t creation = 0x00000040;
-inline constexpr std::uint32_t ea = 0x00000080;
-inline constexpr std::uint32_t security = 0x00000100;
-inline constexpr std::uint32_t stream_name = 0x00000200;
-inline constexpr std::uint32_t stream_size = 0x00000400;
-inline constexpr std::uint32_t stream_write = 0x00000800;
-}  // namespace notify_filter
-
 struct ChangeNotifyRequest {
     static constexpr Command command = Command::change_notify;
 
     std::uint16_t flags{0};
     std::uint32_t output_buffer_length{0};
     FileId file_id;
-    std::uint32_t completion_filter{0};
+    std::uint32_t completion_filter{0};  // fsa::change
 
     template <class S, class W>
     static void wire(S& self, W& w) {

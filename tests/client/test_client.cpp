@@ -141,8 +141,28 @@ void TestClient::file_part(Bytes part, const wire::Header& header, bool encrypte
         reply.was_signed = signer->verify(part, {header.message_id, true, false}).has_value();
         reply.bad_signature = !reply.was_signed;
     }
+    reply.arrival = ++arrivals_;
+    if (keep_notices && header.message_id == ~std::uint64_t{0}) {
+        notices.push_back(std::move(reply));
+        return;
+    }
     const bool pending = header.is_async() && header.nt_status() == NtStatus::PENDING;
     (pending ? interim_ : final_)[header.message_id] = std::move(reply);
+}
+
+bool TestClient::poll() {
+    while (std::optional<Message> message = link_->receive(std::chrono::milliseconds(0))) {
+        file(std::move(*message));
+    }
+    return !link_->closed();
+}
+
+std::optional<Reply> TestClient::take(std::uint64_t message_id) {
+    const auto it = final_.find(message_id);
+    if (it == final_.end()) return std::nullopt;
+    Reply reply = std::move(it->second);
+    final_.erase(it);
+    return reply;
 }
 
 Reply TestClient::wait(std::uint64_t message_id) {

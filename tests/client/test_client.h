@@ -33,6 +33,7 @@ struct Reply {
     bool was_signed{false};  // and the signature was right
     bool bad_signature{false};
     bool encrypted{false};
+    std::uint64_t arrival{0};  // counts what came over this connection
 
     // PENDING stands for "lost" too: no final response has it.
     NtStatus status() const { return lost ? NtStatus::PENDING : header.nt_status(); }
@@ -133,6 +134,16 @@ class TestClient {
     Reply call(const Body& body, std::uint16_t charge = 1) {
         return wait(send(make(body, charge)));
     }
+    // -- without waiting, for a test that drives several clients
+    // Files what has come by now; false once the connection has ended and all of it is read.
+    bool poll();
+    // The final response, if it has come.
+    std::optional<Reply> take(std::uint64_t message_id);
+    // True: what the server sends unasked is collected in `notices`, else it is the response to
+    // message id ~0.
+    bool keep_notices{false};
+    std::deque<Reply> notices;
+
     // By AsyncId if an interim response came, else by MessageId.
     void cancel(std::uint64_t message_id);
     void send_message(Message message) { link_->send(std::move(message)); }
@@ -180,6 +191,7 @@ class TestClient {
     crypto::PreauthHash session_hash_;
     std::map<std::uint64_t, Reply> final_;
     std::map<std::uint64_t, Reply> interim_;
+    std::uint64_t arrivals_{0};
 };
 
 Message utf16(std::string_view text);

@@ -57,6 +57,7 @@ class TestServer {
 
     engine::Server& engine() { return *server_; }
     MemoryShare& share() { return *share_; }
+    Loop& loop(std::size_t index) { return *loops_[index]; }
     std::shared_ptr<MemoryShare> shared_share() { return share_; }
     const engine::RestoreReport& restored() const { return restored_; }
     const engine::ServerConfig& config() const { return *config_; }

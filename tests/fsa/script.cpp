@@ -301,7 +301,7 @@ class Script {
         say_caching(open.file().caching(open));
     }
     void data(const Words& words) {
-        const Open& open = handle(words.at(1));
+        Open& open = handle(words.at(1));
         open.file().break_readers(open);
     }
     void handles(const Words& words) {

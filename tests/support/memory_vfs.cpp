@@ -228,6 +228,24 @@ MemoryCounters MemoryShare::counters() const {
     return out;
 }
 
+std::optional<std::vector<std::byte>> MemoryShare::content(const std::string& path) {
+    const auto tree = tree_->lock();
+    const Result<Place> place = find(*tree, path, false);
+    if (!place || !place->found || place->entry->second.node->directory()) return std::nullopt;
+    return place->entry->second.node->data;
+}
+
+std::optional<std::vector<std::string>> MemoryShare::names_in(const std::string& path) {
+    const auto tree = tree_->lock();
+    const Result<Place> place = find(*tree, path, false);
+    if (!place || !place->found || !place->entry->second.node->directory()) return std::nullopt;
+    std::vector<std::string> names;
+    for (const auto& [folded, entry] : place->entry->second.node->children) {
+        names.push_back(entry.name);
+    }
+    return names;
+}
+
 // ---- paths
 
 Result<std::vector<std::string>> MemoryShare::components(const std::string& path) {

@@ -106,6 +106,9 @@ class MemoryShare final : public vfs::Share, public std::enable_shared_from_this
     // Lets every stuck operation go on as a delayed one.
     void release_stuck();
     MemoryCounters counters() const;
+    // Looks at what is stored, past everybody: nothing if there is no such file or directory.
+    std::optional<std::vector<std::byte>> content(const std::string& path);
+    std::optional<std::vector<std::string>> names_in(const std::string& path);
 
   private:
     friend class MemoryFile;

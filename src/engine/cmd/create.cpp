@@ -439,9 +439,10 @@ Task<NtStatus> settle(CreateState& state, std::uint64_t rename_epoch, FsaWait& w
     if (fsa::overwrites(state.disposition) && !state.opened.created) {
         Task<Result<void>> overwriting = overwrite(state);
         const Result<void> overwritten = co_await overwriting;
-        if (!overwritten) co_return overwritten.error();
-        // Whoever began to cache between the decision and the truncation.
+        // Whoever began to cache between the decision and the truncation, which may have been
+        // done although something after it failed.
         state.fsa_open->file().break_readers(*state.fsa_open);
+        if (!overwritten) co_return overwritten.error();
         report(state, fsa::ChangeAction::modified,
                fsa::change::attributes | fsa::change::size | fsa::change::last_write);
     }

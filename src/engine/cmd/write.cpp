@@ -58,11 +58,12 @@ Reply write(Call& call, wire::WriteRequest request) {
         call.open->file->write(call.op(lane), request.offset, std::span(&from, 1), through,
                                writing.done());
         const Result<std::size_t> count = co_await writing;
+        // Also if it failed: part of it may have been written.
+        if (call.open->fsa) call.open->fsa->file().break_readers(*call.open->fsa);
         if (!count) co_return fail(count.error());
         response.count = static_cast<std::uint32_t>(*count);
         call.connection.local().bytes_written.fetch_add(*count, std::memory_order_relaxed);
         if (call.open->fsa) {
-            call.open->fsa->file().break_readers(*call.open->fsa);
             if (request.offset != vfs::append_offset) {
                 call.open->fsa->set_position(request.offset + *count);
             }

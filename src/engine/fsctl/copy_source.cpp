@@ -105,6 +105,8 @@ Task<Moved> copy_range(Call& call, Open& source, vfs::CopyRequest range) {
             step = co_await copying;
             if (step && *step == 0) step = fail(NtStatus::INVALID_VIEW_SIZE);
         }
+        // What arrived is there although the rest failed.
+        call.open->fsa->file().break_readers(*call.open->fsa);
         if (!step) {
             moved.status = step.error();
             co_return moved;

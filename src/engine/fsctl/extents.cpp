@@ -67,7 +67,10 @@ Task<NtStatus> duplicate(Call& call, Open& source, vfs::CopyRequest range) {
     Pending<std::uint64_t> cloning(call.loop());
     call.open->file->copy_range(call.op(Lane::bulk_io), range, cloning.done());
     const Result<std::uint64_t> cloned = co_await cloning;
-    if (!cloned) co_return cloned.error();
+    if (!cloned) {
+        call.open->fsa->file().break_readers(*call.open->fsa);
+        co_return cloned.error();
+    }
     Task<bool> keeping = keep_copy_times(call, source);
     co_await keeping;
     co_return NtStatus::SUCCESS;

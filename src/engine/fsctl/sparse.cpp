@@ -71,8 +71,8 @@ FsctlReply fsctl_set_zero_data(Call& call, const wire::IoctlRequest& request) {
     Pending<void> zeroing(call.loop());
     call.open->file->zero_range(call.op(Lane::bulk_io), {offset, length}, zeroing.done());
     const Result<void> zeroed = co_await zeroing;
-    if (!zeroed) co_return fail(zeroed.error());
     if (call.open->fsa) call.open->fsa->file().break_readers(*call.open->fsa);
+    if (!zeroed) co_return fail(zeroed.error());
     report_write(call.server(), *call.open, call.loop());
     co_return FsctlOutput{};
 }

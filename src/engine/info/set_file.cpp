@@ -76,8 +76,8 @@ Task<NtStatus> set_end_of_file(Call& call, Bytes input) {
     call.open->file->set_size(call.op(Lane::metadata),
                               static_cast<std::uint64_t>(info->end_of_file), sizing.done());
     const Result<void> sized = co_await sizing;
-    if (!sized) co_return sized.error();
     call.open->fsa->file().break_readers(*call.open->fsa);
+    if (!sized) co_return sized.error();
     report_modified(call, fsa::change::size | fsa::change::last_write);
     Task<NtStatus> keep = keep_times(call);
     co_return co_await keep;
@@ -93,8 +93,8 @@ Task<NtStatus> set_allocation(Call& call, Bytes input) {
     call.open->file->allocate(call.op(Lane::metadata),
                               static_cast<std::uint64_t>(info->allocation_size), allocating.done());
     const Result<void> allocated = co_await allocating;
-    if (!allocated) co_return allocated.error();
     call.open->fsa->file().break_readers(*call.open->fsa);
+    if (!allocated) co_return allocated.error();
     report_modified(call, fsa::change::size);
     Task<NtStatus> keep = keep_times(call);
     co_return co_await keep;

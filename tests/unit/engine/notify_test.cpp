@@ -8,13 +8,14 @@
 #include "base/limits.h"
 #include "base/utf16.h"
 #include "client/test_client.h"
+#include "fsa/change_notify.h"
 #include "fscc/file_info.h"
 #include "fscc/notify.h"
 
 namespace smb3d::test {
 namespace {
 
-namespace filter = wire::notify_filter;
+namespace filter = fsa::change;
 constexpr std::uint32_t names = filter::file_name | filter::dir_name;
 constexpr std::uint32_t directory_access = 0x001201BF;  // list, add, attributes
 constexpr std::uint32_t delete_right = 0x00010000;
