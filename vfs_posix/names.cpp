@@ -192,15 +192,22 @@ std::optional<Result<std::string>> PosixShare::rename_inline(const vfs::OpContex
     const SplitPath split = split_path(request.to);
     if (split.leaf.empty()) return std::nullopt;
     auto name = resolver_.disk_name(split.leaf);
-    std::optional<Parent> to = resolver_.open_parent_cached(split.parent);
-    if (!name || !to || entry_stat(to->fd.get(), *name)) return std::nullopt;
-    if (resolver_.worth_searching(split.leaf, false) && !resolver_.known_absent(*to, split.leaf)) {
+    std::optional<Parent> elsewhere;
+    if (split.parent != split_path(request.from).parent) {
+        elsewhere = resolver_.open_parent_cached(split.parent);
+        if (!elsewhere) return std::nullopt;
+    }
+    Parent& to = elsewhere ? *elsewhere : from->parent;
+    if (!name) return std::nullopt;
+    if (resolver_.worth_searching(split.leaf, false) && !resolver_.known_absent(to, split.leaf)) {
         return std::nullopt;
     }
     const Pace::Watch watch(pace_);
-    const Result<void> moved = move_entry(*from, *to, *name, std::nullopt, request.replace);
+    const Result<void> moved = move_entry(*from, to, *name, std::nullopt, request.replace);
+    // The name is not free: what may be replaced is for the other way to say.
+    if (!moved && moved.error() == NtStatus::OBJECT_NAME_COLLISION) return std::nullopt;
     if (!moved) return Result<std::string>(fail(moved.error()));
-    return Result<std::string>(resolver_.client_path(join_path(to->path, *name)));
+    return Result<std::string>(resolver_.client_path(join_path(to.path, *name)));
 }
 
 Result<void> PosixShare::move_entry(Named& from, Parent& to, const std::string& name,
@@ -212,11 +219,12 @@ Result<void> PosixShare::move_entry(Named& from, Parent& to, const std::string& 
         return replace_entry(from, to, name, *existing);
     }
     DirectoryChange old_place(resolver_.cache(), from.parent);
-    DirectoryChange new_place(resolver_.cache(), to);
+    std::optional<DirectoryChange> other_place;
+    if (&to != &from.parent) other_place.emplace(resolver_.cache(), to);
     const int error = rename_to_free_name(from.parent.fd.get(), from.name, to.fd.get(), name);
     if (error != 0) return fail_errno(error);
     old_place.removed(from.name);
-    new_place.added(name);
+    (other_place ? *other_place : old_place).added(name);
     return {};
 }
 

@@ -63,11 +63,29 @@ std::optional<Result<OpenReply>> PosixShare::open_cached(const vfs::OpContext& c
     Opened opened = open_existing(*path, request, Blocking::never);
     if (opened.fd) return finish_open(std::move(opened), std::move(*path), request);
     const int error = errno;
-    if (error == ENOENT && request.disposition == Disposition::open && missing_for_sure(request)) {
+    if (request.disposition == Disposition::open &&
+        ((error == ENOENT && missing_for_sure(request)) ||
+         (error == EAGAIN && runs_inline(context) && proves_missing(request)))) {
         return Result<OpenReply>(fail(NtStatus::OBJECT_NAME_NOT_FOUND));
     }
     errno = error;
     return std::nullopt;
+}
+
+// A name that the kernel's cache has nothing about (one that was just renamed, for instance) in a
+// directory whose names we know not to have it.  The kernel is asked all the same: a foreign
+// change may be younger than what we know.
+bool PosixShare::proves_missing(const OpenRequest& request) {
+    const SplitPath split = split_path(request.path);
+    if (split.leaf.empty()) return false;
+    const std::optional<Parent> parent = resolver_.open_parent_cached(split.parent);
+    if (!parent || !resolver_.known_absent(*parent, split.leaf)) return false;
+    const auto name = resolver_.disk_name(split.leaf);
+    if (!name) return false;
+    const Pace::Watch watch(pace_);
+    struct ::stat st {};
+    return ::fstatat(parent->fd.get(), name->c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0 &&
+           errno == ENOENT;
 }
 
 bool PosixShare::missing_for_sure(const OpenRequest& request) {

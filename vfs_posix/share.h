@@ -93,6 +93,7 @@ class PosixShare final : public vfs::Share, public std::enable_shared_from_this<
     std::optional<Result<vfs::OpenReply>> open_cached(const vfs::OpContext&,
                                                       const vfs::OpenRequest&);
     bool missing_for_sure(const vfs::OpenRequest&);
+    bool proves_missing(const vfs::OpenRequest&);
     Result<vfs::OpenReply> open_blocking(const vfs::OpContext&, const vfs::OpenRequest&,
                                          bool missing);
     std::optional<Result<vfs::OpenReply>> open_attempt(const vfs::OpenRequest&, bool missing);

@@ -15,8 +15,8 @@ Reply logoff(Call& call, wire::LogoffRequest) {
     Task<bool> release = release_session(call.server(), session, call.loop(), Preserve::yes);
     co_await release;
     call.connection.drop_channel(session->id);
-    log::info(log::Component::auth, "{}: {} logged off, session {:#x}", call.connection.peer(),
-              call.caller->user, session->id);
+    log::debug(log::Component::auth, "{}: {} logged off, session {:#x}", call.connection.peer(),
+               call.caller->user, session->id);
     co_return reply(call, wire::LogoffResponse{});
 }
 

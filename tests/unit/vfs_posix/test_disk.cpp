@@ -64,6 +64,25 @@ TEST_F(PosixShareTest, ForeignChangesAreSeen) {
     EXPECT_EQ(ops().get("THIRD"), "y");
 }
 
+// A name that was just moved away has no entry in the kernel's cache, and a directory of known
+// names answers for it; a file that somebody else puts there is found all the same, at once.
+TEST_F(PosixShareTest, NameMovedAwayIsMissingUntilSomebodyElseUsesIt) {
+    ASSERT_TRUE(ops().make_directory("d"));
+    ops().put("d/old", "mine");
+    for (int round = 0; round < 3; ++round) {
+        EXPECT_EQ(ops().rename("d/old", "d/new").value_or("?"), "d/new");
+        EXPECT_EQ(name_of(ops().exists("d/old")), "STATUS_OBJECT_NAME_NOT_FOUND");
+        EXPECT_EQ(ops().rename("d/new", "d/old").value_or("?"), "d/old");
+        EXPECT_EQ(name_of(ops().exists("d/new")), "STATUS_OBJECT_NAME_NOT_FOUND");
+    }
+    write_file(on_disk("d/new"), "foreign");
+    EXPECT_EQ(ops().get("d/new"), "foreign");
+    EXPECT_EQ(status_of(ops().rename("d/old", "d/new")), "STATUS_OBJECT_NAME_COLLISION");
+    EXPECT_EQ(ops().rename("d/old", "d/new", true).value_or("?"), "d/new");
+    EXPECT_EQ(ops().get("d/new"), "mine");
+    EXPECT_EQ(ops().names("d"), Names{"new"});
+}
+
 TEST_F(PosixShareTest, CaseSensitiveShare) {
     PosixOptions options;
     options.case_sensitive = true;
