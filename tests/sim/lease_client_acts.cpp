@@ -28,6 +28,7 @@ constexpr std::uint32_t read_write = 0x0013019F;  // and DELETE
 constexpr std::uint32_t read_only = 0x00120089;
 constexpr std::uint32_t attributes_only = 0x00000080;
 constexpr std::uint32_t directory_access = 0x001201BF;
+constexpr unsigned closing = 100;  // added to Handle::busy
 constexpr CacheState lease_states[] = {cache::read, cache::read | cache::handle,
                                        cache::read | cache::write, cache::all, cache::all};
 
@@ -389,7 +390,7 @@ void LeaseClient::close_handle() {
     const Handle* handle = some_handle(!world_.chance.one_in(4), &serial);
     if (handle == nullptr) return;
     // A lock that waits ends with its handle.
-    if (handle->busy != 0 && !world_.chance.one_in(3)) return;
+    if (handle->busy >= closing || (handle->busy != 0 && !world_.chance.one_in(3))) return;
     close(serial);
 }
 
@@ -404,7 +405,7 @@ void LeaseClient::close(std::uint64_t serial) {
         ++lease.closes;
     }
     touched(handle.node);
-    handle.busy += 100;
+    handle.busy += closing;
     wire::CloseRequest request;
     request.file_id = handle.id;
     issue(
