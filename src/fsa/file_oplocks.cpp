@@ -130,7 +130,8 @@ void File::break_readers(Open& open) {
         const auto state = state_.lock();
         if (state->oplocks == nullptr) return;
         state->oplocks->conflict(BreakReason::change, open.oplock_key, open.grant_.get(), notices);
-        // Whatever there is now goes down to nothing; only a new request changes that.
+        // Whatever there is now goes down to nothing; only a new request changes that, or the end
+        // of a break.
         open.changed_at_.store(requests, std::memory_order_relaxed);
     }
     tell(notices);
@@ -212,6 +213,9 @@ Result<void> File::end_break(Find find, NtStatus absent, End end) {
         const std::uint32_t number = grant->break_number;
         result = end(*state->oplocks, grant, notices, wakes);
         if (breaking && (!grant->breaking || grant->break_number != number)) over = {grant, number};
+        // What is left may be what a change takes away: a level II oplock also from the very open
+        // that changes the file, which kept its batch oplock while it did so before.
+        grant_requests_.fetch_add(1, std::memory_order_acq_rel);
         update_oplock_flag(*state);
     }
     over.tell();
