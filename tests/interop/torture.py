@@ -13,7 +13,7 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 SHARED = os.path.join(os.path.dirname(TOP), "shared")
 EXPECTED = os.path.join(HERE, "torture-expected.tsv")
 SUITES = os.path.join(HERE, "torture-suites.txt")
-MAX_AGAIN = 8
+MAX_AGAIN = 40
 
 
 def expected_tests():
