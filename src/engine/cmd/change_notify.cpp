@@ -41,7 +41,12 @@ bool is_cleanup(Call& call) {
 Task<NtStatus> wait_for_change(Call& call, const fsa::WatchArgs& args, std::uint32_t max_length,
                                NotifyWait& wait) {
     fsa::ChangeNotifier& notifier = call.server().notifier;
+    // At once: what the same client changes with its next request counts.
     if (notifier.request(args, max_length, wait)) co_return wait.reply.status;
+    // Before the interim response: who has seen that misses nothing that the host changes.
+    Task<bool> starting =
+        call.server().host_watches.start(call.open.shared(), call.op(Lane::metadata), args.tree);
+    co_await starting;
     // Its deletion may have become pending before there was a watch to tell of it.
     if (call.open->fsa->file().delete_pending(*call.open->fsa)) {
         report_disposition(call.server(), *call.open);
@@ -93,10 +98,6 @@ Reply change_notify(Call& call, wire::ChangeNotifyRequest request) {
     args.tree = (request.flags & wire::watch_tree) != 0;
     args.filter = request.completion_filter;
     args.case_sensitive = !call.tree->capabilities.case_insensitive;
-    // Before anything is answered, so that a client that saw the interim response misses nothing.
-    Task<bool> starting =
-        call.server().host_watches.start(call.open.shared(), call.op(Lane::metadata), args.tree);
-    co_await starting;
     NotifyWait wait(call.loop());
     Task<NtStatus> waiting = wait_for_change(call, args, request.output_buffer_length, wait);
     const NtStatus status = co_await waiting;
