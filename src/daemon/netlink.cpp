@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <optional>
 #include <utility>
@@ -38,6 +39,13 @@ void for_each_attribute(Bytes list, Each each) {
         each(head->rta_type, list.first(head->rta_len).subspan(sizeof(::rtattr)));
         list = after(list, head->rta_len);
     }
+}
+
+// The errno of an NLMSG_ERROR, which comes negated; of what is no errno, EPROTO.
+int error_of(Bytes payload) {
+    const int code = read<int>(payload).value_or(0);
+    constexpr int max_errno = 4095;
+    return code <= 0 && code >= -max_errno ? -code : EPROTO;
 }
 
 std::string text_of(Bytes value) {
@@ -139,7 +147,7 @@ NetlinkTable::Outcome NetlinkTable::take(Bytes datagram) {
                 outcome.done = true;
                 break;
             case NLMSG_ERROR:
-                outcome.error = -read<int>(payload).value_or(0);
+                outcome.error = error_of(payload);
                 outcome.done = true;
                 break;
             case NLMSG_OVERRUN:

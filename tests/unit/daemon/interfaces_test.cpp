@@ -9,7 +9,9 @@
 #include <sched.h>
 #include <sys/socket.h>
 
+#include <cerrno>
 #include <chrono>
+#include <climits>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -214,6 +216,18 @@ TEST(Netlink, KeepsUpWithChanges) {
     EXPECT_TRUE(refused.done);
     EXPECT_EQ(refused.error, EPERM);
     EXPECT_TRUE(take([](Builder& b) { b.begin(NLMSG_DONE, 0, NLM_F_DUMP_INTR); }).lost);
+}
+
+TEST(Netlink, AnErrorThatIsNoErrnoIsAProtocolError) {
+    NetlinkTable table;
+    for (const int code : {INT_MIN, INT_MIN + 1, -4096, 1, INT_MAX}) {
+        Builder message;
+        message.begin(NLMSG_ERROR, code);
+        EXPECT_EQ(table.take(message.bytes()).error, EPROTO) << code;
+    }
+    Builder message;
+    message.begin(NLMSG_ERROR, 0);  // an acknowledgment
+    EXPECT_EQ(table.take(message.bytes()).error, 0);
 }
 
 TEST(Netlink, TruncatedBytesAreHarmless) {
