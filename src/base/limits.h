@@ -37,6 +37,8 @@ inline constexpr std::uint16_t max_credits = 8192;  // a connection's window
 inline constexpr std::size_t max_requests_in_flight = 1024;
 // of a connection; beyond it INSUFFICIENT_RESOURCES
 inline constexpr std::size_t max_async_in_flight = 512;
+// [MS-SMB2] 3.3.4.2: what has run so long is answered with an interim response.
+inline constexpr std::uint64_t interim_after_ns = 1'000'000'000;
 // Connections of a client that a break is tried on.
 inline constexpr std::size_t max_break_attempts = 64;
 inline constexpr std::size_t max_sessions_per_connection = 1024;

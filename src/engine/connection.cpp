@@ -212,6 +212,7 @@ void Connection::enlist(RequestChain& chain) {
     if (chains_ != nullptr) chains_->previous = &chain;
     chains_ = &chain;
     ++chains_under_way_;
+    ++local_.chains_under_way;
     update_back_pressure();
 }
 
@@ -220,9 +221,23 @@ void Connection::delist(RequestChain& chain) {
     if (chain.next != nullptr) chain.next->previous = chain.previous;
     if (chains_ == &chain) chains_ = chain.next;
     --chains_under_way_;
+    --local_.chains_under_way;
     update_back_pressure();
     if (finishing_ && chains_under_way_ == 0) disconnect("the server is stopping", true);
     gate_.leave();  // may resume take_down(), which posts: `this` is still there
+}
+
+bool Connection::has_overdue(std::uint64_t now_ns) const {
+    for (RequestChain* chain = chains_; chain != nullptr; chain = chain->next) {
+        if (SlowRequests::overdue(*chain, now_ns)) return true;
+    }
+    return false;
+}
+
+void Connection::answer_overdue(std::uint64_t now_ns) {
+    for (RequestChain* chain = chains_; chain != nullptr && !closing_; chain = chain->next) {
+        if (SlowRequests::overdue(*chain, now_ns)) chain->current()->go_async();
+    }
 }
 
 bool Connection::register_async(Call& call) {

@@ -109,6 +109,10 @@ class Connection final : public transport::LinkEvents {
     // -- requests under way
     void enlist(RequestChain& chain);
     void delist(RequestChain& chain);
+    bool busy() const { return chains_ != nullptr; }
+    // Requests that their client should hear of by now: slow_requests.h.
+    bool has_overdue(std::uint64_t now_ns) const;
+    void answer_overdue(std::uint64_t now_ns);
     // False if there are too many.
     bool register_async(Call& call);
     void unregister_async(Call& call);

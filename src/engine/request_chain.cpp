@@ -31,15 +31,19 @@ bool Call::go_async() {
 
 void RequestChain::start(Connection& connection, Buffer message, std::shared_ptr<Session> session) {
     auto* chain = new RequestChain(connection, std::move(message), std::move(session));
+    LoopState& local = connection.local();
+    const std::size_t under_way = local.chains_under_way;
     connection.enlist(*chain);
     chain->run();
+    if (local.chains_under_way != under_way) local.slow.watch();
 }
 
 RequestChain::RequestChain(Connection& connection, Buffer message, std::shared_ptr<Session> session)
     : connection_(connection),
       message_(std::move(message)),
       encryption_session_(std::move(session)),
-      config_(connection.local().config) {}
+      config_(connection.local().config),
+      began_ns_(connection.loop().now_ns()) {}
 
 namespace {
 

@@ -37,6 +37,7 @@ class RequestChain {
 
     Connection& connection() const { return connection_; }
     Call* current() { return call_ ? &*call_ : nullptr; }
+    std::uint64_t began_ns() const { return began_ns_; }
     RelatedState& related() { return related_; }
     const std::shared_ptr<Session>& encryption_session() const { return encryption_session_; }
     const std::shared_ptr<const ServerConfig>& config() const { return config_; }
@@ -65,6 +66,7 @@ class RequestChain {
     std::shared_ptr<const ServerConfig> config_;
     std::optional<Call> call_;
     RelatedState related_;
+    const std::uint64_t began_ns_;  // of the loop
     std::vector<Answered> answered_;
 };
 

@@ -640,3 +640,6 @@ void ServerImpl::stop(std::chrono::milliseconds grace) {
 }
 
 }  // namespace smb3d::engine
+    for (Loop* loop : loops_) {
+        run_on(*loop, [this, loop] { local(*loop).slow.stop(); });
+    }

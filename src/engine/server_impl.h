@@ -22,6 +22,7 @@
 #include "engine/outbox.h"
 #include "engine/server.h"
 #include "engine/session.h"
+#include "engine/slow_requests.h"
 #include "fsa/change_notify.h"
 #include "fsa/file_table.h"
 
@@ -29,10 +30,12 @@ namespace smb3d::engine {
 
 // What one loop holds; touched on its thread only, but for the atomics.
 struct LoopState {
-    explicit LoopState(Loop& event_loop) : loop(event_loop), outbox(event_loop) {}
+    explicit LoopState(Loop& event_loop) : loop(event_loop), outbox(event_loop), slow(*this) {}
     Loop& loop;
     Outbox outbox;
+    SlowRequests slow;
     std::unordered_map<std::uint64_t, std::unique_ptr<Connection>> connections;
+    std::size_t chains_under_way{0};  // of all its connections
     // This loop's copies, so that a request takes no lock to get them; replaced by a posted
     // message.
     std::shared_ptr<const ServerConfig> config;

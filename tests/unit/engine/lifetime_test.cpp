@@ -242,6 +242,29 @@ TEST(Lifetime, LossOfAConnectionCancelsTheBackEnd_3_3_7_1) {
     }
 }
 
+// A client that hears nothing for long gives its connection up.
+TEST(Lifetime, WhatTakesLongIsAnsweredWithAnInterimResponse_3_3_4_2) {
+    for (const bool cancelled : {false, true}) {
+        TestServer server;
+        TestClient client(server);
+        ASSERT_TRUE(client.log_on());
+        wire::FlushRequest flush;
+        flush.file_id = open_file(client);
+        server.share().set_hostility(stuck(VfsOp::flush));
+        const std::uint64_t id = client.send(client.make(flush));
+        const Reply interim = client.wait_interim(id);
+        ASSERT_FALSE(interim.lost);
+        EXPECT_EQ(interim.status(), NtStatus::PENDING);
+        if (cancelled) {
+            client.cancel(id);
+        } else {
+            server.share().release_stuck();
+        }
+        EXPECT_EQ(client.wait(id).status(), cancelled ? NtStatus::CANCELLED : NtStatus::SUCCESS);
+        server.share().set_hostility(Hostility::none());
+    }
+}
+
 TEST(Lifetime, StopCutsOffWhatIsStuckAfterTheGrace) {
     TestServer server;
     TestClient client(server);
