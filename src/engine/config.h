@@ -100,6 +100,8 @@ struct SharePolicy {
     bool oplocks{true};       // traditional ones and leases
     bool level2_only{false};  // SMB2_SHAREFLAG_FORCE_LEVELII_OPLOCK: reads only
     bool directory_leases{true};
+
+    friend bool operator==(const SharePolicy&, const SharePolicy&) = default;
 };
 
 struct ServerConfig {

@@ -163,9 +163,9 @@ bool DurableKeeper::owner_is_away(const std::vector<std::uint64_t>& persistent_i
     return away;
 }
 
-void DurableKeeper::end_share(const SharePolicy& policy) {
+void DurableKeeper::end_if(const std::function<bool(const Open&)>& gone) {
     for (const auto& waiting : table.waiting()) {
-        if (waiting.open->tree->policy.get() != &policy) continue;
+        if (!gone(*waiting.open)) continue;
         if (table.claim(*waiting.open)) release_detached(waiting.open);
     }
 }

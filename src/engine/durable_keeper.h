@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -63,8 +64,8 @@ class DurableKeeper {
 
     // The server ends: closes those that wait, but keeps the records of persistent ones.
     Task<bool> release_all(Loop& loop);
-    // Those of a share that is served no longer (or differently).
-    void end_share(const SharePolicy& policy);
+    // Those that wait and of which that is true: of a share that is served no longer, say.
+    void end_if(const std::function<bool(const Open&)>& gone);
 
     void schedule();  // the scavenger
     void stop();      // on its loop

@@ -1,11 +1,11 @@
 // ServerImpl's part in durable handles: the store, the administrator's view, the end.
-#include <unordered_set>
 
 #include "base/filetime.h"
 #include "base/log.h"
 #include "base/utf16.h"
 #include "engine/durable_restore.h"
 #include "engine/server_impl.h"
+#include "engine/share_access.h"
 
 namespace smb3d::engine {
 
@@ -89,13 +89,11 @@ void ServerImpl::end_waiting() {
 }
 
 void ServerImpl::end_waiting_of_gone_shares(const ServerConfig& config) {
-    std::unordered_set<const SharePolicy*> gone;
-    for (const DurableTable::Waiting& waiting : durable.table.waiting()) {
-        const SharePolicy& policy = *waiting.open->tree->policy;
+    durable.end_if([&](const Open& open) {
+        const SharePolicy& policy = *open.tree->policy;
         const auto found = config.shares.find(fold_name(policy.name));
-        if (found == config.shares.end() || found->second.get() != &policy) gone.insert(&policy);
-    }
-    for (const SharePolicy* policy : gone) durable.end_share(*policy);
+        return found == config.shares.end() || !serves_alike(policy, *found->second, *open.caller);
+    });
 }
 
 }  // namespace smb3d::engine

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/utf16.h"
 #include "engine/dispatch.h"
+#include "engine/share_access.h"
 #include "engine/tree_end.h"
 #include "engine/unsolicited.h"
 #include "wire/notification.h"
@@ -341,9 +342,9 @@ std::vector<std::string> ServerImpl::reconfigure(std::shared_ptr<const ServerCon
             caller = state->caller;
             state->trees.for_each([&](std::uint32_t, std::shared_ptr<Tree>& tree) {
                 const auto found = config->shares.find(fold_name(tree->policy->name));
-                if (found != config->shares.end() && found->second == tree->policy) return;
-                // Kept if what the tree rests on is the same; a changed share is connected to anew.
-                gone.push_back(tree);
+                const bool stays = found != config->shares.end() && caller &&
+                                   serves_alike(*tree->policy, *found->second, *caller);
+                if (!stays) gone.push_back(tree);
             });
         }
         for (const auto& tree : gone) {
@@ -353,6 +354,7 @@ std::vector<std::string> ServerImpl::reconfigure(std::shared_ptr<const ServerCon
             work_began();
             post_function(*loops_.front(), [this, session, tree] {
                 run_tree_end(*this, session, tree, *loops_.front());
+                // A share that is not what it was to this user is connected to anew.
             });
         }
     }

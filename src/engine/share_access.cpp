@@ -37,4 +37,20 @@ Result<std::uint32_t> share_access(const SharePolicy& policy, const Caller& call
     return full_access;
 }
 
+bool serves_alike(const SharePolicy& before, const SharePolicy& now, const Caller& caller) {
+    if (share_access(before, caller) != share_access(now, caller)) return false;
+    SharePolicy same = now;
+    same.name = before.name;
+    same.comment = before.comment;
+    same.hidden = before.hidden;
+    same.max_connections = before.max_connections;
+    same.allow_guest = before.allow_guest;
+    same.allow_anonymous = before.allow_anonymous;
+    same.allowed_users = before.allowed_users;
+    same.denied_users = before.denied_users;
+    same.read_only_users = before.read_only_users;
+    same.group_ids = before.group_ids;
+    return same == before;
+}
+
 }  // namespace smb3d::engine

@@ -13,4 +13,8 @@ namespace smb3d::engine {
 // The maximal access that `caller` has through the share, or ACCESS_DENIED.
 Result<std::uint32_t> share_access(const SharePolicy& policy, const Caller& caller);
 
+// After a reload: is the share to this caller what it was, so that trees and handles on it stay?
+// Not so if anything else differs than how it is listed and who else may use it.
+bool serves_alike(const SharePolicy& before, const SharePolicy& now, const Caller& caller);
+
 }  // namespace smb3d::engine

@@ -362,6 +362,40 @@ TEST(Administrator, ReconfigureEndsTreesOfSharesThatAreGone) {
     EXPECT_EQ(server.share().counters().open_files, 0U);
 }
 
+// Who may use a share, and how it is listed, is nothing to those who use it already and still may.
+TEST(Administrator, ReconfigureLeavesAloneWhomTheChangeDoesNotConcern) {
+    TestServer server;
+    TestClient client(server);
+    ASSERT_TRUE(client.log_on());
+    open_file(client);
+    const auto with = [&](auto change) {
+        auto config = std::make_shared<engine::ServerConfig>(server.config());
+        for (auto& [name, policy] : config->shares) {
+            auto changed = std::make_shared<engine::SharePolicy>(*policy);
+            change(*changed);
+            policy = std::move(changed);
+        }
+        return server.engine().reconfigure(config);
+    };
+    EXPECT_TRUE(with([](engine::SharePolicy& p) {
+                    p.comment = "new";
+                    p.hidden = true;
+                    p.max_connections = 9;
+                    p.denied_users = {"bob"};
+                    p.read_only_users = {"carol"};
+                }).empty());
+    EXPECT_TRUE(client.create("still").ok());
+    EXPECT_EQ(with([](engine::SharePolicy& p) { p.read_only_users = {"alice"}; }).size(), 1U);
+    EXPECT_TRUE(TestServer::eventually([&] { return server.engine().totals().trees == 0; }));
+    ASSERT_TRUE(client.tree_connect("data").ok());
+    EXPECT_EQ(with([](engine::SharePolicy& p) {
+                  p.read_only_users = {"alice"};
+                  p.oplocks = false;
+              }).size(),
+              1U);
+    EXPECT_TRUE(TestServer::eventually([&] { return server.engine().totals().trees == 0; }));
+}
+
 TEST(Limits, OfOpensSessionsAndConnections) {
     TestServerOptions options;
     options.configure = [](engine::ServerConfig& config) {
