@@ -96,7 +96,9 @@ HostMonitor::HostMonitor(std::weak_ptr<PosixShare> share, Loop& loop)
     timer_.owner = this;
 }
 
-HostMonitor::~HostMonitor() = default;
+HostMonitor::~HostMonitor() {
+    for (const auto& [wd, node] : nodes_) own_->unwatch(this, node.key);
+}
 
 // ---- the queue and its job
 
@@ -210,14 +212,14 @@ int HostMonitor::watch_in_kernel(UniqueFd directory, std::uint32_t events) {
     if (!st) return -1;
     // First, so that no event comes of a change that was not noted.
     const DirKey key = key_of(*st);
-    held_->resolver().own().watch(key);
+    own_->watch(this, key);
     const int wd = ::inotify_add_watch(inotify_.get(), ProcPath(directory.get()).c_str(),
                                        events | IN_ONLYDIR | IN_MASK_ADD);
     if (wd < 0) {
         const int error = errno;
         const bool known =
             std::ranges::any_of(nodes_, [&](const auto& entry) { return entry.second.key == key; });
-        if (!known) held_->resolver().own().unwatch(key);
+        if (!known) own_->unwatch(this, key);
         errno = error;
         return -1;
     }
@@ -258,7 +260,7 @@ void HostMonitor::drop_node(int wd, bool in_kernel) {
         const auto watch = watches_.find(id);
         if (watch != watches_.end()) std::erase(watch->second.nodes, wd);
     }
-    if (held_ != nullptr) held_->resolver().own().unwatch(node->second.key);
+    own_->unwatch(this, node->second.key);
     if (in_kernel) ::inotify_rm_watch(inotify_.get(), wd);
     nodes_.erase(node);
     paths_.erase(wd);
@@ -278,7 +280,7 @@ void HostMonitor::add_below(int wd, WatchId id, Told* found) {
             const bool directory = is_directory_entry(readable.get(), entry);
             const std::string name(entry.name);
             const auto st = stat_of(readable.get(), name.c_str(), AT_SYMLINK_NOFOLLOW);
-            const bool own = st && held_->resolver().own().touched_lately(key_of(*st), now_ns());
+            const bool own = st && own_->touched_lately(key_of(*st), now_ns());
             const Event as_event{parent, IN_CREATE | (directory ? IN_ISDIR : 0U), 0, name, now_ns(),
                                  true};
             if (found != nullptr && !own && must_wait(as_event, nodes_.at(parent))) {
@@ -286,7 +288,7 @@ void HostMonitor::add_below(int wd, WatchId id, Told* found) {
                 events_.push_back(as_event);
             } else if (found != nullptr && !own) {
                 // Its event, if there is one, will be taken for this.
-                held_->resolver().own().note(nodes_.at(parent).key, name, true);
+                own_->note(this, nodes_.at(parent).key, name, true);
                 if (auto path = path_of(parent, name)) {
                     HostChange change;
                     change.kind = HostChange::Kind::added;
@@ -355,8 +357,7 @@ void HostMonitor::judge_events() {
 }
 
 bool HostMonitor::must_wait(const Event& event, const Node& node) const {
-    return now_ns() - event.read_ns < own_change_wait_ns &&
-           held_->resolver().own().under_way(node.key);
+    return now_ns() - event.read_ns < own_change_wait_ns && own_->under_way(node.key);
 }
 
 bool HostMonitor::judge_first(Told& told) {
@@ -401,14 +402,14 @@ bool HostMonitor::judge_first(Told& told) {
 }
 
 void HostMonitor::judge_name(const Event& event, const Node& node, bool added, Told& told) {
-    const bool own = held_->resolver().own().take(node.key, event.name, added) ||
+    const bool own = own_->take(this, node.key, event.name, added) ||
                      ((event.mask & IN_CREATE) != 0 && is_ours(event, node));
     const bool directory = (event.mask & IN_ISDIR) != 0;
     if (!own) {
         HostChange change;
         change.kind = added ? HostChange::Kind::added : HostChange::Kind::removed;
         change.directory = directory;
-        if (event.listed) held_->resolver().own().note(node.key, event.name, true);
+        if (event.listed) own_->note(this, node.key, event.name, true);
         if (auto path = path_of(event.wd, event.name)) {
             change.path = std::move(*path);
             tell(told, node.watches, change);
@@ -423,11 +424,10 @@ void HostMonitor::judge_name(const Event& event, const Node& node, bool added, T
 }
 
 void HostMonitor::judge_pair(const Event& from, const Event& to, Told& told) {
-    OwnChanges& own = held_->resolver().own();
     const Node& from_node = nodes_.at(from.wd);
     const Node& to_node = nodes_.at(to.wd);
-    const bool own_from = own.take(from_node.key, from.name, false);
-    const bool own_to = own.take(to_node.key, to.name, true);
+    const bool own_from = own_->take(this, from_node.key, from.name, false);
+    const bool own_to = own_->take(this, to_node.key, to.name, true);
     const bool directory = (to.mask & IN_ISDIR) != 0;
     if (directory) paths_.clear();
     HostChange change;
@@ -455,10 +455,9 @@ void HostMonitor::judge_pair(const Event& from, const Event& to, Told& told) {
 
 // Where no note of a name tells: a file that we have just made or changed, or removed since.
 bool HostMonitor::is_ours(const Event& event, const Node& node) const {
-    OwnChanges& own = held_->resolver().own();
     const auto st = stat_of(node.fd.get(), event.name.c_str(), AT_SYMLINK_NOFOLLOW);
-    return st ? own.touched_lately(key_of(*st), event.read_ns)
-              : own.noted(node.key, event.name, false);
+    return st ? own_->touched_lately(key_of(*st), event.read_ns)
+              : own_->noted(this, node.key, event.name, false);
 }
 
 // Data or attributes of something in the directory; of the directory itself (no name) its parent's

@@ -137,6 +137,8 @@ class HostMonitor : public std::enable_shared_from_this<HostMonitor> {
     OwnWork job_;
     OwnWork loop_work_;
 
+    const std::shared_ptr<OwnChanges> own_{OwnChanges::of_process()};
+
     // The job's.
     PosixShare* held_{nullptr};  // the share, while a job runs; null if it is gone
     UniqueFd inotify_;

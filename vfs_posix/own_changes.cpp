@@ -16,18 +16,33 @@ std::uint64_t now_ns() {
 
 OwnChanges::OwnChanges() : touches_(std::make_unique<std::array<Touch, touch_count>>()) {}
 
-void OwnChanges::watch(const DirKey& directory) {
-    const auto directories = directories_.lock();
-    Directory& entry = (*directories)[directory];
-    if (!std::exchange(entry.watched, true)) watched_.fetch_add(1);
+bool OwnChanges::matches(const Note& note, Monitor monitor, std::string_view name, bool added) {
+    return note.added == added && note.name == name &&
+           std::ranges::find(note.unused, monitor) != note.unused.end();
 }
 
-void OwnChanges::unwatch(const DirKey& directory) {
+std::shared_ptr<OwnChanges> OwnChanges::of_process() {
+    static Locked<std::weak_ptr<OwnChanges>> known;
+    const auto present = known.lock();
+    std::shared_ptr<OwnChanges> own = present->lock();
+    if (!own) *present = own = std::make_shared<OwnChanges>();
+    return own;
+}
+
+void OwnChanges::watch(Monitor monitor, const DirKey& directory) {
+    const auto directories = directories_.lock();
+    std::vector<Monitor>& watched = (*directories)[directory].watched;
+    if (std::ranges::find(watched, monitor) != watched.end()) return;
+    watched.push_back(monitor);
+    watched_.fetch_add(1);
+}
+
+void OwnChanges::unwatch(Monitor monitor, const DirKey& directory) {
     const auto directories = directories_.lock();
     const auto found = directories->find(directory);
-    if (found == directories->end() || !std::exchange(found->second.watched, false)) return;
+    if (found == directories->end() || std::erase(found->second.watched, monitor) == 0) return;
     watched_.fetch_sub(1);
-    if (found->second.under_way == 0) directories->erase(found);
+    if (found->second.under_way == 0 && found->second.watched.empty()) directories->erase(found);
 }
 
 bool OwnChanges::under_way(const DirKey& directory) {
@@ -36,38 +51,45 @@ bool OwnChanges::under_way(const DirKey& directory) {
     return found != directories->end() && found->second.under_way != 0;
 }
 
-bool OwnChanges::take(const DirKey& directory, std::string_view name, bool added) {
+bool OwnChanges::take(Monitor monitor, const DirKey& directory, std::string_view name, bool added) {
     const auto directories = directories_.lock();
     const auto found = directories->find(directory);
     if (found == directories->end()) return false;
     std::vector<Note>& notes = found->second.notes;
     const auto match = std::ranges::find_if(
-        notes, [&](const Note& note) { return note.added == added && note.name == name; });
+        notes, [&](const Note& note) { return matches(note, monitor, name, added); });
     if (match == notes.end()) return false;
-    notes.erase(match);
+    std::erase(match->unused, monitor);
+    if (match->unused.empty()) notes.erase(match);
     return true;
 }
 
-bool OwnChanges::noted(const DirKey& directory, std::string_view name, bool added) {
+bool OwnChanges::noted(Monitor monitor, const DirKey& directory, std::string_view name,
+                       bool added) {
     const auto directories = directories_.lock();
     const auto found = directories->find(directory);
-    if (found == directories->end()) return false;
-    return std::ranges::any_of(found->second.notes, [&](const Note& note) {
-        return note.added == added && note.name == name;
-    });
+    return found != directories->end() &&
+           std::ranges::any_of(found->second.notes, [&](const Note& note) {
+               return matches(note, monitor, name, added);
+           });
 }
 
-void OwnChanges::note(const DirKey& directory, std::string_view name, bool added) {
+void OwnChanges::note(Monitor monitor, const DirKey& directory, std::string_view name, bool added) {
     const auto directories = directories_.lock();
     const auto found = directories->find(directory);
-    if (found == directories->end()) return;
+    if (found != directories->end()) add_note(found->second, name, added, {monitor});
+}
+
+void OwnChanges::add_note(Directory& directory, std::string_view name, bool added,
+                          std::vector<Monitor> monitors) {
+    if (monitors.empty()) return;
     const std::uint64_t now = now_ns();
-    std::vector<Note>& notes = found->second.notes;
+    std::vector<Note>& notes = directory.notes;
     // Oldest first.
     const auto alive = std::ranges::find_if(
         notes, [now](const Note& note) { return now - note.at_ns <= note_life_ns; });
     notes.erase(notes.begin(), alive);
-    notes.push_back({std::string(name), added, now});
+    notes.push_back({std::string(name), added, now, std::move(monitors)});
 }
 
 bool OwnChanges::begin(const DirKey& directory) {
@@ -78,11 +100,14 @@ bool OwnChanges::begin(const DirKey& directory) {
 }
 
 void OwnChanges::end(const DirKey& directory, const DirCache::Change* changes, std::size_t count) {
-    for (std::size_t i = 0; i < count; ++i) note(directory, changes[i].name, changes[i].add);
     const auto directories = directories_.lock();
     const auto found = directories->find(directory);
     if (found == directories->end()) return;
-    if (--found->second.under_way == 0 && !found->second.watched) directories->erase(found);
+    Directory& entry = found->second;
+    for (std::size_t i = 0; i < count; ++i) {
+        add_note(entry, changes[i].name, changes[i].add, entry.watched);
+    }
+    if (--entry.under_way == 0 && entry.watched.empty()) directories->erase(found);
 }
 
 void OwnChanges::remember(const DirKey& file) {

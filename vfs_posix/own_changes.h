@@ -1,10 +1,12 @@
-// OwnChanges: what this share has just done itself, so that what the kernel tells of it is not
-// taken for somebody else's doing.
+// OwnChanges: what the shares of this process have just done themselves, so that what the kernel
+// tells of it is not taken for somebody else's doing.
 //
 // Purpose: inotify does not say who.  For watched directories every own change of a name is noted
 //   and every event that matches a note is dropped; for files the time of the last own change of
 //   data or attributes is kept, and events within `touch_window` of it are dropped.
-// Thread: any.  Lifetime: the Share's.
+//   There may be several monitors of a directory, of overlapping shares: each uses up notes for
+//   itself.
+// Thread: any.  Lifetime: as long as there is a share.
 // Cost: one relaxed load while nothing is watched.
 // Bounds: notes are dropped after `note_life`; 4096 files are remembered, later ones take the
 //   places of earlier ones (their events are then told twice, which is harmless).
@@ -29,18 +31,24 @@ class OwnChanges {
     static constexpr std::uint64_t note_life_ns = 2'000'000'000;
     static constexpr std::uint64_t touch_window_ns = 1'000'000'000;
 
+    // Of the monitor that asks.
+    using Monitor = const void*;
+
     OwnChanges();
+    // The one of this process.
+    static std::shared_ptr<OwnChanges> of_process();
 
     // -- the monitor
-    void watch(const DirKey& directory);
-    void unwatch(const DirKey& directory);
+    void watch(Monitor monitor, const DirKey& directory);
+    void unwatch(Monitor monitor, const DirKey& directory);
     // Is a change of the directory's names under way, whose note may still come?
     bool under_way(const DirKey& directory);
     // True if the event is an own change; its note is used up.
-    bool take(const DirKey& directory, std::string_view name, bool added);
+    bool take(Monitor monitor, const DirKey& directory, std::string_view name, bool added);
     // Is there a note of it?
-    bool noted(const DirKey& directory, std::string_view name, bool added);
-    void note(const DirKey& directory, std::string_view name, bool added);
+    bool noted(Monitor monitor, const DirKey& directory, std::string_view name, bool added);
+    // What this monitor has told already.
+    void note(Monitor monitor, const DirKey& directory, std::string_view name, bool added);
     // Was it changed by us then, or not long before?  A change since then counts, too.
     bool touched_lately(const DirKey& file, std::uint64_t then_ns) const;
 
@@ -61,11 +69,12 @@ class OwnChanges {
         std::string name;
         bool added{false};
         std::uint64_t at_ns{0};
+        std::vector<Monitor> unused;  // by these
     };
     // Also of a directory that is not watched, while a change of it is under way: it may be watched
     // before the change is made, as a directory that has just been made itself.
     struct Directory {
-        bool watched{false};
+        std::vector<Monitor> watched;  // by these
         std::uint32_t under_way{0};
         std::vector<Note> notes;
     };
@@ -80,6 +89,9 @@ class OwnChanges {
     };
     static constexpr std::size_t touch_count = 4096;
 
+    static bool matches(const Note& note, Monitor monitor, std::string_view name, bool added);
+    static void add_note(Directory& directory, std::string_view name, bool added,
+                         std::vector<Monitor> monitors);
     void remember(const DirKey& file);
     static Touch& place(std::array<Touch, touch_count>& touches, const DirKey& file) {
         return touches[(KeyHash{}(file) >> 20U) % touch_count];

@@ -68,7 +68,7 @@ Resolver::Resolver(UniqueFd root, const PosixOptions& options)
       case_sensitive_(options.case_sensitive),
       map_names_(options.map_names),
       cache_(choose_fold(options), options.map_names, options.name_cache_bytes) {
-    cache_.set_own(&own_);
+    cache_.set_own(own_.get());
 }
 
 UniqueFd Resolver::open_below(const std::string& path, std::uint64_t flags,

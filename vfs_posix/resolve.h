@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -53,7 +54,7 @@ class Resolver {
 
     int root() const { return root_.get(); }
     DirCache& cache() { return cache_; }
-    OwnChanges& own() { return own_; }
+    OwnChanges& own() { return *own_; }
 
     // `path` on disk; "" is the root.  Follows links as the options say.
     UniqueFd open_below(const std::string& path, std::uint64_t flags, Blocking blocking) const;
@@ -85,7 +86,7 @@ class Resolver {
     bool case_sensitive_;
     bool map_names_;
     DirCache cache_;
-    OwnChanges own_;
+    const std::shared_ptr<OwnChanges> own_{OwnChanges::of_process()};
 };
 
 // Brackets an own change of a directory for the cache: construct before the change, call one of the

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <climits>
 #include <cstdio>
 #include <cstring>
 
@@ -14,6 +15,7 @@
 #include <sys/statvfs.h>
 #include <sys/utsname.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include "vfs_posix/errno_map.h"
 #include "vfs_posix/file.h"
@@ -90,6 +92,19 @@ FileSystemTraits probe(int root) {
     return traits;
 }
 
+// All shares of this machine's files are in one store, with names from "/" on.  A directory that is
+// mounted twice has two names there; its files are recognised all the same, by their FileIds.
+std::shared_ptr<const vfs::Location> location_of(const Resolver& resolver) {
+    std::string path(PATH_MAX, '\0');
+    const std::string link = fmt::format("/proc/self/fd/{}", resolver.root());
+    const ssize_t size = ::readlink(link.c_str(), path.data(), path.size());
+    // Without /proc, or out of reach: by itself.
+    if (size <= 0 || path[0] != '/' || static_cast<std::size_t>(size) == path.size())
+        return nullptr;
+    path.resize(static_cast<std::size_t>(size));
+    return std::make_shared<const vfs::Location>("posix", resolver.client_path(path.substr(1)));
+}
+
 std::optional<DosAttrib> parsed(const char* value, ssize_t size) {
     if (size < 0) return std::nullopt;
     return parse_dos_attrib(
@@ -137,6 +152,7 @@ PosixShare::PosixShare(UniqueFd root, PosixOptions options, FileSystemTraits tra
     : options_(std::move(options)),
       traits_(traits),
       resolver_(std::move(root), options_),
+      location_(location_of(resolver_)),
       attribs_(traits_.distinct_stamps) {}
 
 vfs::Capabilities PosixShare::capabilities() const {
@@ -145,6 +161,7 @@ vfs::Capabilities PosixShare::capabilities() const {
     out.read_only = options_.read_only || traits_.read_only;
     out.dos_attributes = options_.store_dos_attributes && traits_.user_xattrs;
     out.block_cloning = traits_.reflinks && !traits_.read_only && !options_.read_only;
+    out.location = location_;
     if (options_.force_user) {
         auto forced = std::make_shared<Caller>();
         forced->uid = options_.force_user->uid;

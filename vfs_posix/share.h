@@ -137,6 +137,7 @@ class PosixShare final : public vfs::Share, public std::enable_shared_from_this<
     const PosixOptions options_;
     const FileSystemTraits traits_;
     Resolver resolver_;
+    const std::shared_ptr<const vfs::Location> location_;
     AttribCache attribs_;
     Pace pace_;
     std::atomic<bool> nowait_writes_{true};

@@ -278,6 +278,13 @@ struct WatchRequest {
     std::shared_ptr<WatchListener> listener;
 };
 
+// Where a share's files are.  Two shares with one `store` may have the same files: the engine then
+// keeps one set of share modes, locks, leases and watches for both.
+struct Location {
+    std::string store;  // names a set of files in which FileIds are unique
+    std::string root;   // the share's root in it, as a path of its names; "" is all of it
+};
+
 struct Capabilities {
     bool case_insensitive{true};
     bool sparse_files{true};
@@ -295,6 +302,8 @@ struct Capabilities {
     // attributes and creation time are kept; else they are what the inode implies
     bool dos_attributes{true};
     bool block_cloning{false};  // File::copy_range knows CopyRequest::clone
+    // Null: nobody else serves these files.
+    std::shared_ptr<const Location> location;
 };
 
 // An open file or directory.  Thread: any operation from the loop of the request that makes it.
@@ -373,9 +382,9 @@ class Share {
     virtual void volume_info(const OpContext&, Done<VolumeInfo>);
 
     // -- since 1.1
-    // Watches a directory for changes that are not made through this Share; those the engine
-    // reports itself.  They are told within 100 ms, in their order.  What was changed before `done`
-    // may be missing.  NOT_SUPPORTED: nothing is told.
+    // Watches a directory for changes that are not made through this Share or another one of its
+    // Location::store; those the engine reports itself.  They are told within 100 ms, in their
+    // order.  What was changed before `done` may be missing.  NOT_SUPPORTED: nothing is told.
     virtual void watch(const OpContext&, const WatchRequest&, Done<std::shared_ptr<Watch>>);
 };
 

@@ -33,7 +33,7 @@ void report_change(ServerImpl& server, const Open& open, fsa::ChangeAction actio
     if (!open.fsa || filter == 0) return;
     const fsa::ShareId share = share_id(*open.tree);
     if (!changes_wanted(server, share)) return;
-    const std::string path = open.path();
+    const std::string path = open.store_path();
     report_change(server, share, {action, filter, path}, origin_of(open));
 }
 
@@ -50,12 +50,19 @@ void report_rename(ServerImpl& server, const Open& open, std::string_view from, 
     if (open.is_directory()) server.notifier.directory_renamed(share, from, to);
 }
 
+void report_host_change(ServerImpl& server, fsa::ShareId share, const fsa::Change& change,
+                        fsa::WatchSource source) {
+    if (!changes_wanted(server, share)) return;
+    server.files.entries_changed(share, change.path, {});
+    server.notifier.report(share, std::span(&change, 1), source);
+}
+
 void report_host_rename(ServerImpl& server, fsa::ShareId share, std::string_view from,
-                        std::string_view to, bool directory) {
+                        std::string_view to, bool directory, fsa::WatchSource source) {
     if (!changes_wanted(server, share)) return;
     server.files.entries_changed(share, from, {});
     server.files.entries_changed(share, to, {});
-    server.notifier.report(share, fsa::rename_changes(from, to, directory, false));
+    server.notifier.report(share, fsa::rename_changes(from, to, directory, false), source);
     if (directory) server.notifier.directory_renamed(share, from, to);
 }
 
@@ -88,7 +95,7 @@ void report_write(ServerImpl& server, Open& open, const Loop& loop) {
     const bool due = last == 0 || now - last >= write_interval_ns;
     // Of several writes at once, one reports.
     if (due && open.write_reported_ns.compare_exchange_strong(last, now)) {
-        const std::string path = open.path();
+        const std::string path = open.store_path();
         const fsa::Change change{fsa::ChangeAction::modified, filter, path};
         server.notifier.report(share_id(*open.tree), std::span(&change, 1));
     } else {
@@ -105,7 +112,7 @@ void report_held_back(ServerImpl& server, Open& open) {
     const std::uint32_t filter = open.held_back_changes.exchange(0, std::memory_order_relaxed);
     const fsa::ShareId share = share_id(*open.tree);
     if (!server.notifier.watching(share)) return;
-    const std::string path = open.path();
+    const std::string path = open.store_path();
     const fsa::Change change{fsa::ChangeAction::modified, filter, path};
     server.notifier.report(share, std::span(&change, 1));
 }
@@ -113,7 +120,8 @@ void report_held_back(ServerImpl& server, Open& open) {
 void report_closed(ServerImpl& server, Open& open) {
     report_held_back(server, open);
     if (!open.entry_outdated.load(std::memory_order_relaxed) || !server.files.any_leased()) return;
-    server.files.entries_changed(share_id(*open.tree), open.path(), origin_of(open).parent_lease);
+    server.files.entries_changed(share_id(*open.tree), open.store_path(),
+                                 origin_of(open).parent_lease);
 }
 
 }  // namespace smb3d::engine

@@ -26,13 +26,17 @@ struct ChangeOrigin {
 };
 ChangeOrigin origin_of(const Open& open);
 
-// The engine's number for a share: its back end's address.
-inline fsa::ShareId share_id(const Tree& tree) {
+inline fsa::ShareId share_id(const Tree& tree) { return tree.place.store(); }
+
+// Whose Watches tell the opens of a tree what the host changes.
+inline fsa::WatchSource watch_source(const Tree& tree) {
     return reinterpret_cast<std::uintptr_t>(tree.policy->backend.get());
 }
 
 // Does anybody want to know of changes in this share: a watcher, or a directory lease?
 bool changes_wanted(const ServerImpl& server, fsa::ShareId share);
+
+// Paths are in the store: SharePlace::in_store, Open::store_path.
 
 // A name below a directory, or the file it names, has changed.
 void report_change(ServerImpl& server, fsa::ShareId share, const fsa::Change& change,
@@ -43,9 +47,12 @@ void report_change(ServerImpl& server, const Open& open, fsa::ChangeAction actio
 // `replaced`: another file had the new name.
 void report_rename(ServerImpl& server, const Open& open, std::string_view from, std::string_view to,
                    bool replaced);
-// The same by somebody on the host.
+// The same by somebody on the host, as the Watches of one share tell; see
+// fsa::ChangeNotifier::report.
+void report_host_change(ServerImpl& server, fsa::ShareId share, const fsa::Change& change,
+                        fsa::WatchSource source);
 void report_host_rename(ServerImpl& server, fsa::ShareId share, std::string_view from,
-                        std::string_view to, bool directory);
+                        std::string_view to, bool directory, fsa::WatchSource source);
 // Anything in the directory, or below it if `tree`, may have changed on the host.
 void report_lost(ServerImpl& server, fsa::ShareId share, std::string_view directory, bool tree);
 // A directory was removed on the host.

@@ -44,6 +44,7 @@ std::shared_ptr<Tree> tree_of(ServerImpl& server, const durable::Record& record)
     auto tree = std::make_shared<Tree>();
     tree->policy = found->second;
     tree->capabilities = found->second->backend->capabilities();
+    tree->place = server.place_of(*found->second);
     tree->continuously_available = true;
     tree->connected_at = record.opened_at;
     return tree;
@@ -52,10 +53,11 @@ std::shared_ptr<Tree> tree_of(ServerImpl& server, const durable::Record& record)
 // Enters share modes as they were.  All records were there at the same time once, so that they do
 // not conflict.
 Result<std::shared_ptr<fsa::Open>> join(ServerImpl& server, const durable::Record& record,
-                                        const SharePolicy& policy, const vfs::OpenReply& opened) {
+                                        const SharePlace& place, const vfs::OpenReply& opened) {
     fsa::OpenArgs args;
     args.id = record.persistent_id;
-    args.path = opened.path;
+    args.path = place.in_store(opened.path);
+    args.root = place.root().size();
     args.granted_access = record.granted_access;
     args.share_access = record.share_access;
     args.create_options = record.create_options;
@@ -68,8 +70,7 @@ Result<std::shared_ptr<fsa::Open>> join(ServerImpl& server, const durable::Recor
             args.parent_oplock_key = oplock_key(record.client_guid, record.lease.parent_key);
         }
     }
-    const fsa::ShareId share = reinterpret_cast<std::uintptr_t>(policy.backend.get());
-    fsa::OpenResult result = server.files.open({share, opened.stat.id}, args);
+    fsa::OpenResult result = server.files.open({place.store(), opened.stat.id}, args);
     if (result.outcome != fsa::OpenOutcome::granted) return fail(fsa::to_status(result.outcome));
     return std::move(result.open);
 }
@@ -128,7 +129,7 @@ Task<Result<std::shared_ptr<Open>>> reopen(ServerImpl& server, Loop& loop,
     Result<std::shared_ptr<fsa::Open>> joined = fail(NtStatus::OBJECT_NAME_NOT_FOUND);
     const vfs::FileId id = opened->stat.id;
     if (id.inode == record.inode && id.generation == record.generation) {
-        joined = join(server, record, *tree->policy, *opened);
+        joined = join(server, record, tree->place, *opened);
     }
     if (!joined) {
         Pending<void> closing(loop);

@@ -30,7 +30,7 @@ Task<NtStatus> break_handles(Call& call) {
         FsaWait wait(call.loop());
         fsa::BreakWait what = open->fsa->file().break_handles(key, wait.waker(), open->fsa.get());
         if (!what && open->is_directory()) {
-            what = files.break_handles_below(open->fsa->file().key().share, open->path(), key,
+            what = files.break_handles_below(open->fsa->file().key().share, open->store_path(), key,
                                              wait.waker());
         }
         if (!what) co_return NtStatus::SUCCESS;

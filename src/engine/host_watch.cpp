@@ -40,8 +40,10 @@ void HostListener::report(const vfs::HostChange& change) {
     using Kind = vfs::HostChange::Kind;
     using fsa::ChangeAction;
     const std::uint32_t name = fsa::change::name(change.directory);
+    const fsa::ShareId store = place_.store();
+    const std::string path = place_.in_store(change.path);
     const auto tell = [&](ChangeAction action, std::uint32_t filter) {
-        report_change(server_, share_, {action, filter, change.path}, ChangeOrigin{});
+        report_host_change(server_, store, {action, filter, path}, source_);
     };
     switch (change.kind) {
         case Kind::added:
@@ -53,20 +55,22 @@ void HostListener::report(const vfs::HostChange& change) {
         case Kind::attributes:
             return tell(ChangeAction::modified, inode_change);
         case Kind::renamed:
-            return report_host_rename(server_, share_, change.from, change.path, change.directory);
+            return report_host_rename(server_, store, place_.in_store(change.from), path,
+                                      change.directory, source_);
         case Kind::lost:
-            return report_lost(server_, share_, change.path, change.tree);
+            return report_lost(server_, store, path, change.tree);
         case Kind::gone:
-            return report_gone(server_, share_, change.path);
+            return report_gone(server_, store, path);
     }
 }
 
 // ---- HostWatches
 
-std::shared_ptr<HostListener> HostWatches::listener_for(fsa::ShareId share) {
+std::shared_ptr<HostListener> HostWatches::listener_for(const Tree& tree) {
+    const fsa::WatchSource source = watch_source(tree);
     const auto listeners = listeners_.lock();
-    std::shared_ptr<HostListener>& listener = (*listeners)[share];
-    if (!listener) listener = std::make_shared<HostListener>(server_, share);
+    std::shared_ptr<HostListener>& listener = (*listeners)[source];
+    if (!listener) listener = std::make_shared<HostListener>(server_, tree.place, source);
     return listener;
 }
 
@@ -80,7 +84,7 @@ Task<bool> HostWatches::start(const std::shared_ptr<Open>& open, const vfs::OpCo
     vfs::WatchRequest request;
     request.directory = open->file.get();
     request.tree = tree;
-    request.listener = listener_for(share_id(*open->tree));
+    request.listener = listener_for(*open->tree);
     Pending<std::shared_ptr<vfs::Watch>> starting(*op.loop);
     open->tree->policy->backend->watch(op, request, starting.done());
     Result<std::shared_ptr<vfs::Watch>> watch = co_await starting;

@@ -15,6 +15,7 @@
 #include "base/guarded.h"
 #include "engine/open.h"
 #include "engine/task.h"
+#include "fsa/change_notify.h"
 #include "fsa/file.h"
 #include "smb3d/vfs.h"
 
@@ -25,7 +26,8 @@ class ServerImpl;
 // Reports changes of one share.
 class HostListener final : public vfs::WatchListener {
   public:
-    HostListener(ServerImpl& server, fsa::ShareId share) : server_(server), share_(share) {}
+    HostListener(ServerImpl& server, SharePlace place, fsa::WatchSource source)
+        : server_(server), place_(std::move(place)), source_(source) {}
     void changed(std::span<const vfs::HostChange> changes) override;
     // After it returns nothing reaches the server.  May wait for a call under way; not on a loop.
     void close();
@@ -35,7 +37,8 @@ class HostListener final : public vfs::WatchListener {
     void report(const vfs::HostChange& change);
 
     ServerImpl& server_;
-    const fsa::ShareId share_;
+    const SharePlace place_;
+    const fsa::WatchSource source_;
     std::atomic<std::uint32_t> users_{0};
 };
 
@@ -51,10 +54,11 @@ class HostWatches {
     void close();
 
   private:
-    std::shared_ptr<HostListener> listener_for(fsa::ShareId share);
+    std::shared_ptr<HostListener> listener_for(const Tree& tree);
 
     ServerImpl& server_;
-    Guarded<std::unordered_map<fsa::ShareId, std::shared_ptr<HostListener>>, Rank::leaf> listeners_;
+    Guarded<std::unordered_map<fsa::WatchSource, std::shared_ptr<HostListener>>, Rank::leaf>
+        listeners_;
 };
 
 }  // namespace smb3d::engine

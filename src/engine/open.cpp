@@ -12,12 +12,13 @@ namespace {
 // given to a new file.
 Task<bool> remove_name(ServerImpl& server, const Open& open, const vfs::OpContext& op,
                        const fsa::CloseDecision& decision) {
+    const std::string path = open.tree->place.in_share(decision.path);
     Pending<void> removal(*op.loop);
-    open.tree->policy->backend->remove(op, decision.path, decision.id, removal.done());
+    open.tree->policy->backend->remove(op, path, decision.id, removal.done());
     const Result<void> removed = co_await removal;
     if (!removed) {
         log::warn(log::Component::engine, "share {}: \"{}\" was to be deleted on close: {}",
-                  open.tree->policy->name, decision.path, status_name(removed.error()));
+                  open.tree->policy->name, path, status_name(removed.error()));
     }
     server.files.removal_done(decision, removed);
     if (removed) {

@@ -96,7 +96,10 @@ struct Open {
         for (vfs::Cancellation* waiter : *waiting) waiter->request();
     }
 
-    std::string path() const { return fsa ? fsa->file().path(*fsa) : pipe_name; }
+    // Relative to the share, as clients and the back end name it.
+    std::string path() const { return fsa ? tree->place.in_share(store_path()) : pipe_name; }
+    // As the file table names it; not of a pipe.
+    std::string store_path() const { return fsa->file().path(*fsa); }
 };
 
 // Registers a waiting request with its open for as long as it waits.

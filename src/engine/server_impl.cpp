@@ -295,6 +295,19 @@ bool ServerImpl::take_open(std::uint32_t limit) {
     return false;
 }
 
+SharePlace ServerImpl::place_of(const SharePolicy& policy) {
+    const std::shared_ptr<const vfs::Location> location = policy.backend->capabilities().location;
+    // A back end that has its files for itself: its address, which is even.
+    if (!location) return {reinterpret_cast<std::uintptr_t>(policy.backend.get()), nullptr};
+    fsa::ShareId store = 0;
+    {
+        const auto stores = stores_.lock();
+        store = stores->try_emplace(location->store, (stores->size() << 4U) | 1U).first->second;
+    }
+    files.add_root(store, location->root);
+    return {store, location};
+}
+
 void ServerImpl::tree_added(const SharePolicy& policy) {
     ++(*trees_by_share_.lock())[policy.name];
     tree_count_.fetch_add(1, std::memory_order_relaxed);
@@ -341,6 +354,7 @@ std::vector<std::string> ServerImpl::reconfigure(std::shared_ptr<const ServerCon
             auto state = session->state.lock();
             caller = state->caller;
             state->trees.for_each([&](std::uint32_t, std::shared_ptr<Tree>& tree) {
+                // A share that is not what it was to this user is connected to anew.
                 const auto found = config->shares.find(fold_name(tree->policy->name));
                 const bool stays = found != config->shares.end() && caller &&
                                    serves_alike(*tree->policy, *found->second, *caller);
@@ -354,7 +368,6 @@ std::vector<std::string> ServerImpl::reconfigure(std::shared_ptr<const ServerCon
             work_began();
             post_function(*loops_.front(), [this, session, tree] {
                 run_tree_end(*this, session, tree, *loops_.front());
-                // A share that is not what it was to this user is connected to anew.
             });
         }
     }
@@ -638,10 +651,10 @@ void ServerImpl::stop(std::chrono::milliseconds grace) {
         }
         std::this_thread::sleep_for(std::chrono::milliseconds(2));
     }
+    for (Loop* loop : loops_) {
+        run_on(*loop, [this, loop] { local(*loop).slow.stop(); });
+    }
     host_watches.close();
 }
 
 }  // namespace smb3d::engine
-    for (Loop* loop : loops_) {
-        run_on(*loop, [this, loop] { local(*loop).slow.stop(); });
-    }

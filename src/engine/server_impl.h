@@ -122,6 +122,8 @@ class ServerImpl final : public Server {
     std::shared_ptr<ShareActivity> share_activity(const std::string& share) {
         return share_activities_.of(share);
     }
+    // Where a share's files are in `files`; to be asked once a tree.
+    SharePlace place_of(const SharePolicy& policy);
     void tree_added(const SharePolicy& policy);
     void tree_removed(const SharePolicy& policy);
     std::size_t trees_of(const std::string& share);
@@ -158,6 +160,7 @@ class ServerImpl final : public Server {
     Guarded<Peers, Rank::leaf> peers_;
     Guarded<std::multimap<ClientGuid, std::uint64_t>, Rank::leaf> clients_;
     Guarded<std::unordered_map<std::string, std::size_t>, Rank::leaf> trees_by_share_;
+    Guarded<std::unordered_map<std::string, fsa::ShareId>, Rank::leaf> stores_;
     ShareActivities share_activities_{loops_.size()};
     std::atomic<std::uint64_t> next_connection_id_{1};
     std::atomic<std::uint64_t> next_persistent_id_{1};

@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "engine/config.h"
+#include "engine/share_place.h"
 #include "engine/statistics.h"
 
 namespace smb3d::engine {
@@ -18,7 +19,8 @@ namespace smb3d::engine {
 struct Tree {
     std::uint32_t id{0};
     std::shared_ptr<const SharePolicy> policy;
-    vfs::Capabilities capabilities;   // of the back end, asked once
+    vfs::Capabilities capabilities;  // of the back end, asked once
+    SharePlace place;
     std::uint32_t maximal_access{0};  // [MS-SMB2] 2.2.10
     // SMB2_SHARE_CAP_CONTINUOUS_AVAILABILITY: persistent handles are granted
     bool continuously_available{false};

@@ -29,6 +29,12 @@ std::string_view behind(std::string_view path, std::size_t components) {
     return path;
 }
 
+// The directory in which `name` is the rest of `path`.
+std::string_view before(std::string_view path, std::string_view name) {
+    const std::size_t size = path.size() - name.size();
+    return path.substr(0, size == 0 ? 0 : size - 1);
+}
+
 std::size_t component_count(std::string_view path) {
     if (path.empty()) return 0;
     return static_cast<std::size_t>(std::count(path.begin(), path.end(), '/')) + 1;
@@ -69,13 +75,10 @@ Guarded<ChangeNotifier::Shard, Rank::leaf>& ChangeNotifier::shard_of(ShareId sha
     return shards_[(share >> 4) % shard_count];
 }
 
-std::string ChangeNotifier::key_of(const Shard& shard, ShareId share, std::string_view path) {
+// Folded also for those who tell case apart: shares of one store may differ in that.
+std::string ChangeNotifier::key_of(ShareId share, std::string_view path) {
     std::string key(reinterpret_cast<const char*>(&share), sizeof share);
-    if (shard.case_sensitive.contains(share)) {
-        key.append(path);
-    } else {
-        key.append(fold_name(path));
-    }
+    key.append(fold_name(path));
     return key;
 }
 
@@ -96,10 +99,11 @@ ChangeNotifier::Watch& ChangeNotifier::find_or_add(Shard& shard, const WatchArgs
     const auto [position, inserted] = shard.watches.try_emplace(args.open);
     Watch& watch = position->second;
     if (!inserted) return watch;
-    if (args.case_sensitive) shard.case_sensitive.insert(args.share);
     watch.open = args.open;
     watch.path = args.path;
-    watch.key = key_of(shard, args.share, args.path);
+    watch.key = key_of(args.share, args.path);
+    watch.source = args.source;
+    watch.case_sensitive = args.case_sensitive;
     watch.tree = args.tree;
     watch.filter = args.filter;
     watch.capacity = std::min<std::size_t>(max_length, limits_.buffer);
@@ -212,10 +216,10 @@ void ChangeNotifier::tell(const Answered& answered) {
 
 // [MS-FSA] 2.1.4.1: the watches on the directory that has the name, and those on a directory above
 // it that want the whole tree.
-void ChangeNotifier::dispatch(Shard& shard, ShareId share, const Change& change,
+void ChangeNotifier::dispatch(Shard& shard, ShareId share, const Change& change, WatchSource source,
                               std::vector<Watch*>& touched) {
     if (change.path.empty()) return;  // the root is in no directory
-    const std::string key = key_of(shard, share, change.path);
+    const std::string key = key_of(share, change.path);
     const std::string_view parent = parent_path(change.path);
     const std::size_t depth = component_count(parent);
     std::size_t end = share_prefix;  // of the directory's part of the key
@@ -226,8 +230,11 @@ void ChangeNotifier::dispatch(Shard& shard, ShareId share, const Change& change,
         const auto entry = shard.by_path.find(std::string_view(key).substr(0, end));
         if (entry == shard.by_path.end()) continue;
         const std::string_view name = behind(change.path, level);
+        const std::string_view directory = before(change.path, name);
         for (Watch* watch : entry->second) {
             if ((watch->filter & change.filter) == 0 || !(immediate || watch->tree)) continue;
+            if (source != 0 && watch->source != source) continue;
+            if (watch->case_sensitive && watch->path != directory) continue;
             add_event(*watch, change.action, name);
             if (std::find(touched.begin(), touched.end(), watch) == touched.end()) {
                 touched.push_back(watch);
@@ -236,13 +243,15 @@ void ChangeNotifier::dispatch(Shard& shard, ShareId share, const Change& change,
     }
 }
 
-void ChangeNotifier::report(ShareId share, std::span<const Change> changes) {
+void ChangeNotifier::report(ShareId share, std::span<const Change> changes, WatchSource source) {
     if (!watching(share)) return;
     Answered answered;
     {
         const auto shard = shard_of(share).lock();
         std::vector<Watch*> touched;
-        for (const Change& change : changes) dispatch(*shard, share, change, touched);
+        for (const Change& change : changes) {
+            dispatch(*shard, share, change, source, touched);
+        }
         for (Watch* watch : touched) answer_next(*watch, answered);
     }
     tell(answered);
@@ -253,9 +262,10 @@ void ChangeNotifier::set_delete_pending(ShareId share, std::string_view director
     Answered answered;
     {
         const auto shard = shard_of(share).lock();
-        const auto entry = shard->by_path.find(key_of(*shard, share, directory));
+        const auto entry = shard->by_path.find(key_of(share, directory));
         if (entry == shard->by_path.end()) return;
         for (Watch* watch : entry->second) {
+            if (watch->case_sensitive && watch->path != directory) continue;
             watch->deleted = pending;
             if (pending) answer_all(*watch, NtStatus::DELETE_PENDING, answered);
         }
@@ -268,7 +278,7 @@ void ChangeNotifier::report_lost(ShareId share, std::string_view directory, bool
     Answered answered;
     {
         const auto shard = shard_of(share).lock();
-        const std::string key = key_of(*shard, share, directory);
+        const std::string key = key_of(share, directory);
         for (auto& [open, watch] : shard->watches) {
             const bool here = watch.key == key;
             const bool below = tree && key_is_below(watch.key, key);
@@ -284,16 +294,17 @@ void ChangeNotifier::report_lost(ShareId share, std::string_view directory, bool
 void ChangeNotifier::directory_renamed(ShareId share, std::string_view from, std::string_view to) {
     if (!watching(share)) return;
     const auto shard = shard_of(share).lock();
-    const std::string from_key = key_of(*shard, share, from);
+    const std::string from_key = key_of(share, from);
     const std::size_t depth = component_count(from);
     for (auto& [open, watch] : shard->watches) {
         const bool same = watch.key == from_key;
         if (!same && !key_is_below(watch.key, from_key)) continue;
+        if (watch.case_sensitive && !is_within(watch.path, from)) continue;
         std::string path(to);
         if (!same) path.append("/").append(behind(watch.path, depth));
         unindex(*shard, watch);
         watch.path = std::move(path);
-        watch.key = key_of(*shard, share, watch.path);
+        watch.key = key_of(share, watch.path);
         index(*shard, watch);
     }
 }

@@ -27,7 +27,6 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "base/guarded.h"
@@ -113,9 +112,13 @@ class NotifyWaiter {
     std::uint32_t max_length_{0};
 };
 
+// Who finds changes on the host for a watch; 0: nobody.
+using WatchSource = std::uint64_t;
+
 // What the first request of an open says.
 struct WatchArgs {
     ShareId share{0};
+    WatchSource source{0};
     std::uint64_t open{0};  // OpenArgs::id
     std::string path;       // the directory
     bool tree{false};       // everything below it, not only what is in it
@@ -145,8 +148,9 @@ class ChangeNotifier {
         return counter(share).load(std::memory_order_relaxed) != 0;
     }
 
-    // What happened, in order; a rename is one call, so that a waiter gets both names.
-    void report(ShareId share, std::span<const Change> changes);
+    // What happened, in order; a rename is one call, so that a waiter gets both names.  With
+    // `source`: what that source has found, for its watches; another one's will find it as well.
+    void report(ShareId share, std::span<const Change> changes, WatchSource source = 0);
     // A directory is going away, or stays after all: [MS-FSA] 2.1.5.15.3.
     void set_delete_pending(ShareId share, std::string_view directory, bool pending);
     // Changes in `directory`, or anywhere below if `tree`, are not known one by one.
@@ -161,6 +165,8 @@ class ChangeNotifier {
         std::uint64_t open{0};
         std::string path;
         std::string key;  // in Shard::by_path
+        WatchSource source{0};
+        bool case_sensitive{false};
         bool tree{false};
         std::uint32_t filter{0};
         std::size_t capacity{0};
@@ -179,7 +185,6 @@ class ChangeNotifier {
     struct Shard {
         std::unordered_map<std::uint64_t, Watch> watches;
         std::unordered_map<std::string, std::vector<Watch*>, KeyHash, std::equal_to<>> by_path;
-        std::unordered_set<ShareId> case_sensitive;
         std::size_t trees{0};
     };
     using Answered = std::vector<NotifyWaiter*>;
@@ -190,11 +195,12 @@ class ChangeNotifier {
     std::atomic<std::uint32_t>& counter(ShareId share) const {
         return counters_[(share >> 4) % counter_count];
     }
-    static std::string key_of(const Shard& shard, ShareId share, std::string_view path);
+    static std::string key_of(ShareId share, std::string_view path);
     Watch& find_or_add(Shard& shard, const WatchArgs& args, std::uint32_t max_length);
     void index(Shard& shard, Watch& watch);
     static void unindex(Shard& shard, Watch& watch);
-    void dispatch(Shard& shard, ShareId share, const Change& change, std::vector<Watch*>& touched);
+    void dispatch(Shard& shard, ShareId share, const Change& change, WatchSource source,
+                  std::vector<Watch*>& touched);
     void add_event(Watch& watch, ChangeAction action, std::string_view name);
     void lose(Watch& watch);
     // Answers with what there is; true if there was something.

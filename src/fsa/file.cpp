@@ -26,6 +26,13 @@ void run(const WakeList& wakes) {
     for (const Wake& wake : wakes) wake.waker(wake.status);
 }
 
+// Can the two paths be compared: is one below the other's share?  Else they are names of different
+// mounts of one file system.
+bool same_tree(const Link& link, const OpenArgs& args) {
+    return is_within(args.path, std::string_view(link.path).substr(0, link.root)) ||
+           is_within(link.path, std::string_view(args.path).substr(0, args.root));
+}
+
 }  // namespace
 
 NtStatus to_status(OpenOutcome outcome) {
@@ -88,6 +95,7 @@ Open::Open(std::shared_ptr<File> file, std::shared_ptr<Link> link, const OpenArg
       granted_access(args.granted_access),
       share_access(args.share_access),
       directory(args.directory),
+      share_root(args.path.size() <= args.root),
       oplock_key(args.oplock_key),
       parent_oplock_key(args.parent_oplock_key),
       file_(std::move(file)),
@@ -116,7 +124,7 @@ std::shared_ptr<Link> File::link_for(State& state, const OpenArgs& args) {
     // after the back end resolved the path (then what we know is newer), or outside of the server
     // (then the path is).
     if (args.links == 1 && !args.created && state.links.size() == 1 &&
-        state.links.front()->state == LinkState::live) {
+        state.links.front()->state == LinkState::live && same_tree(*state.links.front(), args)) {
         const std::shared_ptr<Link>& link = state.links.front();
         if (!link->renaming && args.rename_epoch != 0 && args.rename_epoch >= state.rename_epoch) {
             set_path(*link, args.path);
@@ -125,6 +133,7 @@ std::shared_ptr<Link> File::link_for(State& state, const OpenArgs& args) {
     }
     auto link = std::make_shared<Link>();
     link->path = args.path;
+    link->root = args.root;
     return link;
 }
 
@@ -136,7 +145,8 @@ OpenResult File::open(const OpenArgs& args, const Waker* waker, BreakList& notic
 
     if ((args.create_options & option::delete_on_close) != 0) {
         const bool removable = (args.attributes & attribute::readonly) == 0 &&
-                               (args.granted_access & access::delete_) != 0 && !args.path.empty();
+                               (args.granted_access & access::delete_) != 0 &&
+                               args.path.size() > args.root;
         if (!removable) return {OpenOutcome::cannot_delete, nullptr, nullptr};
     }
 
@@ -255,23 +265,27 @@ void File::mark(Link& link, LinkState state) {
 }
 
 void File::set_path(Link& link, std::string path) {
+    // A name elsewhere is not of that share any more.
+    const bool stays = is_within(path, std::string_view(link.path).substr(0, link.root));
+    const std::size_t root = stays ? link.root : 0;
     if (link.indexed) {
         names_->remove_pending(key_.share, link.path);
         names_->add_pending(key_.share, path);
     }
     if (link.attached) {
-        names_->remove_open(key_.share, link.path);
-        names_->add_open(key_.share, path);
+        names_->remove_open(key_.share, link.path, link.root);
+        names_->add_open(key_.share, path, root);
     }
     if (link.leased) {
         names_->remove_leased(key_.share, link.path);
         names_->add_leased(key_.share, path, weak_from_this());
     }
     link.path = std::move(path);
+    link.root = root;
 }
 
 void File::attach(State& state, std::shared_ptr<Link> link) {
-    names_->add_open(key_.share, link->path);
+    names_->add_open(key_.share, link->path, link->root);
     link->attached = true;
     state.links.push_back(std::move(link));
 }
@@ -279,7 +293,7 @@ void File::attach(State& state, std::shared_ptr<Link> link) {
 void File::detach(State& state, Link& link) {
     if (!link.attached) return;
     link.attached = false;
-    names_->remove_open(key_.share, link.path);
+    names_->remove_open(key_.share, link.path, link.root);
     if (link.leased) names_->remove_leased(key_.share, link.path);
     link.leased = false;
     std::erase_if(state.links, [&](const auto& other) { return other.get() == &link; });
@@ -313,7 +327,7 @@ Result<void> File::set_disposition(Open& open, const Disposition& disposition) {
         if ((disposition.attributes & attribute::readonly) != 0 && !disposition.ignore_readonly) {
             return fail(NtStatus::CANNOT_DELETE);
         }
-        if (link.path.empty()) return fail(NtStatus::CANNOT_DELETE);
+        if (open.share_root) return fail(NtStatus::CANNOT_DELETE);
         if (open.directory && !disposition.directory_empty) {
             return fail(NtStatus::DIRECTORY_NOT_EMPTY);
         }
@@ -344,7 +358,7 @@ Result<RenameTicket> File::prepare_rename(Open& open) {
     const auto state = state_.lock();
     if (open.closed_) return fail(NtStatus::FILE_CLOSED);
     Link& link = *open.link_;
-    if (link.path.empty() || link.state != LinkState::live) return fail(NtStatus::ACCESS_DENIED);
+    if (open.share_root || link.state != LinkState::live) return fail(NtStatus::ACCESS_DENIED);
     if (link.renaming) return fail(NtStatus::SHARING_VIOLATION);
     link.renaming = true;
     return RenameTicket{link.path, key_.id};

@@ -39,7 +39,9 @@ class File;
 class FileTable;
 class NameIndex;
 
-// The engine's number for a mounted share; FileIds are unique within it.
+// The engine's number for a share's store of files, within which FileIds are unique: shares that
+// may serve the same files (vfs::Location) have one number, and their paths begin where the store
+// does.
 using ShareId = std::uint64_t;
 
 struct FileKey {
@@ -52,7 +54,8 @@ enum class LinkState : std::uint8_t { live, delete_pending, removing };
 
 // A name through which the file is open.  Everything in it is guarded by its File.
 struct Link {
-    std::string path;  // as stored, relative to the share
+    std::string path;     // as stored, relative to the store
+    std::size_t root{0};  // so much of it is the root of the share that it was opened through
     std::uint32_t opens{0};
     LinkState state{LinkState::live};
     bool renaming{false};  // between prepare_rename and finish_rename
@@ -65,7 +68,8 @@ struct Link {
 // What CREATE asks of an existing or just created file.
 struct OpenArgs {
     std::uint64_t id{0};  // the engine's open id: unique in the process, also the lock owner
-    std::string path;     // vfs::OpenReply::path
+    std::string path;     // vfs::OpenReply::path, in the store
+    std::size_t root{0};  // so much of it leads to the share's root: a prefix up to a '/', or all
     std::uint32_t granted_access{0};  // expanded, without MAXIMUM_ALLOWED
     std::uint32_t share_access{0};
     std::uint32_t create_options{0};
@@ -102,6 +106,7 @@ class Open {
     const std::uint32_t granted_access;
     const std::uint32_t share_access;
     const bool directory;
+    const bool share_root;  // it is not removed or renamed through its own share
     const OplockKey oplock_key;
     const OplockKey parent_oplock_key;
 

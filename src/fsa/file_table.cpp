@@ -1,10 +1,12 @@
 #include "fsa/file_table.h"
 
+#include <algorithm>
 #include <cassert>
 #include <utility>
 
 #include "base/utf16.h"
 #include "fsa/attributes.h"
+#include "fsa/path.h"
 
 namespace smb3d::fsa {
 
@@ -58,18 +60,35 @@ bool NameIndex::is_pending(ShareId share, std::string_view path) const {
     return names->contains(key);
 }
 
-void NameIndex::count_open(ShareId share, std::string_view path, std::uint32_t difference) {
+void NameIndex::count_open(ShareId share, std::string_view path, std::size_t root,
+                           std::uint32_t difference) {
     std::uint64_t hash = path_hash_seed(share);
-    for (const char c : path) {
-        if (c == '/') {
+    for (std::size_t i = 0; i < path.size(); ++i) {
+        if (path[i] == '/' && (root == 0 || i > root)) {
             open_below_[mix(hash) % counters].fetch_add(difference, std::memory_order_acq_rel);
         }
-        hash = path_hash_step(hash, c);
+        hash = path_hash_step(hash, path[i]);
     }
 }
 
+void NameIndex::add_root(ShareId share, std::string_view root) {
+    if (root.empty()) return;
+    const auto roots = roots_.lock();
+    const auto same = [&](const auto& known) {
+        return known.first == share && known.second == root;
+    };
+    if (std::ranges::none_of(*roots, same)) roots->emplace_back(share, root);
+}
+
+bool NameIndex::has_root_within(ShareId share, std::string_view directory) const {
+    const auto roots = roots_.lock();
+    return std::ranges::any_of(*roots, [&](const auto& known) {
+        return known.first == share && is_within(known.second, directory);
+    });
+}
+
 bool NameIndex::may_have_below(ShareId share, std::string_view directory) const {
-    if (directory.empty()) return true;
+    if (directory.empty() || has_root_within(share, directory)) return true;
     std::uint64_t hash = path_hash_seed(share);
     for (const char c : directory) hash = path_hash_step(hash, c);
     return open_below_[mix(hash) % counters].load(std::memory_order_acquire) != 0;

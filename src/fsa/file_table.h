@@ -29,6 +29,8 @@
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
+#include <vector>
 
 #include "base/guarded.h"
 #include "fsa/file.h"
@@ -47,9 +49,17 @@ class NameIndex {
 
     // Counts an open link at each of its ancestors.  may_have_below is exact when false; two
     // directories that share a counter may make it true for nothing.
-    void add_open(ShareId share, std::string_view path) { count_open(share, path, 1); }
-    void remove_open(ShareId share, std::string_view path) { count_open(share, path, ~0U); }
+    // `root` as in OpenArgs: neither that directory nor those above it are counted, or all opens of
+    // a share would meet at one counter; add_root tells of them.
+    void add_open(ShareId share, std::string_view path, std::size_t root = 0) {
+        count_open(share, path, root, 1);
+    }
+    void remove_open(ShareId share, std::string_view path, std::size_t root = 0) {
+        count_open(share, path, root, ~0U);
+    }
     bool may_have_below(ShareId share, std::string_view directory) const;
+    // A share has its root there; as many as there are shares.
+    void add_root(ShareId share, std::string_view root);
 
     // Directories that have leases, by name: whatever changes below them asks.
     void add_leased(ShareId share, std::string_view path, std::weak_ptr<File> file);
@@ -67,12 +77,15 @@ class NameIndex {
   private:
     static std::string name_key(ShareId share, std::string_view path);
     static constexpr std::size_t counters = std::size_t{1} << 16;
-    void count_open(ShareId share, std::string_view path, std::uint32_t difference);
+    void count_open(ShareId share, std::string_view path, std::size_t root,
+                    std::uint32_t difference);
+    bool has_root_within(ShareId share, std::string_view directory) const;
 
     std::atomic<std::size_t> pending_count_{0};
     Guarded<std::unordered_multiset<std::string>, Rank::leaf> pending_;  // share id + folded path
     std::atomic<std::size_t> leased_count_{0};
     Guarded<std::unordered_map<std::string, std::weak_ptr<File>>, Rank::leaf> leased_;
+    Guarded<std::vector<std::pair<ShareId, std::string>>, Rank::leaf> roots_;
     std::unique_ptr<std::atomic<std::uint32_t>[]> open_below_ {
         std::make_unique<std::atomic<std::uint32_t>[]>(counters)
     };
@@ -100,6 +113,8 @@ class FileTable {
     bool name_pending(ShareId share, std::string_view path) const {
         return names_.is_pending(share, path);
     }
+    // Before the first open through a share whose root is not its store's.
+    void add_root(ShareId share, std::string_view root) { names_.add_root(share, root); }
     // Counts finished renames; see OpenArgs::rename_epoch.
     std::uint64_t rename_epoch() const { return rename_epoch_.load(std::memory_order_acquire); }
 

@@ -150,6 +150,10 @@ bool is_below(std::string_view path, std::string_view directory) {
            path[directory.size()] == '/';
 }
 
+bool is_within(std::string_view path, std::string_view directory) {
+    return path == directory || is_below(path, directory);
+}
+
 std::string to_backslashes(std::string_view path) {
     std::string result;
     result.reserve(path.size() + 1);

@@ -51,6 +51,8 @@ std::string_view parent_path(std::string_view path);
 std::string_view last_component(std::string_view path);
 // True if `path` lies below `directory` (not equal); "" is above everything else.
 bool is_below(std::string_view path, std::string_view directory);
+// ... or is that directory.
+bool is_within(std::string_view path, std::string_view directory);
 // "a/b" -> "\a\b", "" -> "\": as FileNameInformation and friends show a name.
 std::string to_backslashes(std::string_view path);
 

@@ -98,7 +98,8 @@ class Script {
         } else if (command == "close") {
             notifier_.close(share, std::stoull(words.at(1)));
         } else if (command == "added") {
-            report(ChangeAction::added, words.at(1), change::name(has(words, "dir")));
+            report(ChangeAction::added, words.at(1), change::name(has(words, "dir")),
+                   source_of(words));
         } else if (command == "removed") {
             report(ChangeAction::removed, words.at(1), change::name(has(words, "dir")));
         } else if (command == "modified") {
@@ -123,6 +124,7 @@ class Script {
         args.path = directory_of(words.at(3));
         args.tree = has(words, "tree");
         args.case_sensitive = has(words, "exact");
+        args.source = source_of(words);
         args.filter = filter_of("fd");
         for (const std::string& word : words) {
             if (word.starts_with("filter=")) args.filter = filter_of(word.substr(7));
@@ -136,9 +138,16 @@ class Script {
             say("waits");
         }
     }
-    void report(ChangeAction action, const std::string& path, std::uint32_t filter) {
+    void report(ChangeAction action, const std::string& path, std::uint32_t filter,
+                WatchSource source = 0) {
         const Change change{action, filter, path};
-        notifier_.report(share, std::span(&change, 1));
+        notifier_.report(share, std::span(&change, 1), source);
+    }
+    static WatchSource source_of(const Words& words) {
+        for (const std::string& word : words) {
+            if (word.starts_with("source=")) return std::stoull(word.substr(7));
+        }
+        return 0;
     }
     void rename(const Words& words) {
         const bool directory = has(words, "dir");

@@ -14,11 +14,11 @@ ACTIONS = {"0001": "added", "0002": "removed", "0003": "modified", "0004": "old"
 class Watcher:
     """smbclient's notify (the whole tree, every filter) of one directory."""
 
-    def __init__(self, server, directory):
+    def __init__(self, server, directory, share="test"):
         need("smbclient")
         # A terminal, so that smbclient does not keep its lines back.
         self.terminal, end = pty.openpty()
-        self.process = subprocess.Popen(smbclient_command(server, f"notify {directory}"), stdin=subprocess.DEVNULL,
+        self.process = subprocess.Popen(smbclient_command(server, f"notify {directory}", share), stdin=subprocess.DEVNULL,
                                         stdout=end, stderr=subprocess.STDOUT)
         os.close(end)
         self.text = ""

@@ -4,7 +4,7 @@
     tests/interop/interop.py [--build DIR] [--io uring|epoll|auto ...] [--tests GROUP[,GROUP]]
                              [--skip-suites SUITE[,SUITE]] [--keep] [--list]
 
-Groups: smbclient ctl rclone smbc impacket operation notify durable torture.  A test whose client is not installed is
+Groups: smbclient ctl rclone smbc impacket operation notify overlap durable torture.  A test whose client is not installed is
 skipped with a message.  Ends with "N passed, N failed, N skipped"; exit code 1 on any failure.
 """
 import argparse
@@ -23,6 +23,7 @@ import clients                                                           # noqa:
 import durable                                                           # noqa: E402,F401
 import operation                                                         # noqa: E402,F401
 import host_changes                                                      # noqa: E402,F401
+import overlap                                                           # noqa: E402,F401
 import torture                                                           # noqa: E402,F401
 from server import Server, make_second_user, remove_second_user         # noqa: E402
 

@@ -94,7 +94,8 @@ Reply change_notify(Call& call, wire::ChangeNotifyRequest request) {
     fsa::WatchArgs args;
     args.share = share_id(*call.tree);
     args.open = call.open->persistent_id;
-    args.path = call.open->path();
+    args.source = watch_source(*call.tree);
+    args.path = call.open->store_path();
     args.tree = (request.flags & wire::watch_tree) != 0;
     args.filter = request.completion_filter;
     args.case_sensitive = !call.tree->capabilities.case_insensitive;

@@ -27,8 +27,8 @@ void report(const CreateState& state, fsa::ChangeAction action, std::uint32_t fi
     ChangeOrigin origin;
     if (state.fsa_open) origin.open = state.fsa_open->id;
     if (state.lease_request) origin.parent_lease = state.lease_request->parent_key;
-    report_change(state.call.server(), share_id(state.call), {action, filter, state.opened.path},
-                  origin);
+    const std::string path = state.call.tree->place.in_store(state.opened.path);
+    report_change(state.call.server(), share_id(state.call), {action, filter, path}, origin);
 }
 std::uint32_t name_filter(const CreateState& state) {
     return fsa::change::name(state.opened.stat.kind == vfs::FileKind::directory);
@@ -93,7 +93,7 @@ Result<void> read_request(CreateState& state) {
     // 3.3.5.9.8: a lease key that is in use belongs to one file.
     if (state.lease_request &&
         !state.call.server().leases.usable_for(state.lease_request->key, share_id(state.call),
-                                               state.name.path)) {
+                                               state.call.tree->place.in_store(state.name.path))) {
         return fail(NtStatus::INVALID_PARAMETER);
     }
     return {};
@@ -175,9 +175,11 @@ Task<Result<void>> open_backend(CreateState& state) {
         state.granted |= *all;
     }
     const vfs::OpenRequest request = backend_request(state, state.granted);
-    if (request.disposition != vfs::Disposition::open &&
-        call.server().files.name_pending(share_id(call), fsa::parent_path(request.path))) {
-        co_return fail(NtStatus::DELETE_PENDING);
+    if (request.disposition != vfs::Disposition::open) {
+        const std::string directory = call.tree->place.in_store(fsa::parent_path(request.path));
+        if (call.server().files.name_pending(share_id(call), directory)) {
+            co_return fail(NtStatus::DELETE_PENDING);
+        }
     }
     Pending<vfs::OpenReply> opening(call.loop());
     call.tree->policy->backend->open(call.op(Lane::metadata), request, opening.done());
@@ -241,7 +243,8 @@ NtStatus join_opens(CreateState& state, std::uint64_t rename_epoch, FsaWait& wai
     Call& call = state.call;
     fsa::OpenArgs args;
     args.id = call.server().next_persistent_id();
-    args.path = state.opened.path;
+    args.path = call.tree->place.in_store(state.opened.path);
+    args.root = call.tree->place.root().size();
     args.granted_access = state.granted;
     args.share_access = state.request.share_access;
     args.create_options = state.request.create_options;
@@ -405,8 +408,9 @@ Task<Result<void>> undo(CreateState& state) {
         const fsa::CloseDecision decision = state.call.server().files.close(*state.fsa_open);
         if (state.lease) state.call.server().leases.leave(state.lease, state.fsa_open->id);
         if (decision.kind == fsa::CloseDecision::Kind::remove_name) {
+            const std::string path = state.call.tree->place.in_share(decision.path);
             Pending<void> removal(state.call.loop());
-            state.call.tree->policy->backend->remove(state.call.op(Lane::metadata), decision.path,
+            state.call.tree->policy->backend->remove(state.call.op(Lane::metadata), path,
                                                      decision.id, removal.done());
             const Result<void> removed = co_await removal;
             state.call.server().files.removal_done(decision, removed);

@@ -82,6 +82,7 @@ Reply tree_connect(Call& call, wire::TreeConnectRequest request) {
     auto tree = std::make_shared<Tree>();
     tree->policy = policy;
     tree->capabilities = policy->backend->capabilities();
+    tree->place = call.server().place_of(*policy);
     tree->maximal_access = *access;
     tree->encrypt = policy->encrypt;
     tree->continuously_available = policy->continuous_availability &&

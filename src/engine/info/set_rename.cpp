@@ -114,7 +114,7 @@ Task<NtStatus> rename_to(Call& call, Result<Target> target) {
     Task<NtStatus> breaking = break_handles(call);
     const NtStatus broken = co_await breaking;
     if (broken != NtStatus::SUCCESS) co_return broken;
-    if (open.file().path(open) == target->path) co_return NtStatus::SUCCESS;
+    if (call.open->path() == target->path) co_return NtStatus::SUCCESS;
     bool replaces = false;
     Task<NtStatus> checking = check_target(call, *target, replaces);
     const NtStatus checked = co_await checking;
@@ -123,13 +123,14 @@ Task<NtStatus> rename_to(Call& call, Result<Target> target) {
     const Result<fsa::RenameTicket> ticket = files.prepare_rename(open);
     if (!ticket) co_return ticket.error();
     vfs::RenameRequest request;
-    request.from = ticket->from;
+    request.from = call.tree->place.in_share(ticket->from);
     request.id = ticket->id;
     request.to = target->path;
     request.replace = target->replace;
     Pending<std::string> renaming(call.loop());
     call.tree->policy->backend->rename(call.op(Lane::metadata), request, renaming.done());
-    const Result<std::string> renamed = co_await renaming;
+    Result<std::string> renamed = co_await renaming;
+    if (renamed) *renamed = call.tree->place.in_store(*renamed);
     files.finish_rename(open, renamed);
     if (!renamed) co_return renamed.error();
     report_rename(call.server(), *call.open, ticket->from, *renamed, replaces);
@@ -150,9 +151,8 @@ Task<NtStatus> link_to(Call& call, Result<Target> target) {
     Task<NtStatus> checking = check_target(call, *target, replaces);
     const NtStatus checked = co_await checking;
     if (checked != NtStatus::SUCCESS) co_return checked;
-    fsa::Open& open = *call.open->fsa;
     vfs::RenameRequest request;
-    request.from = open.file().path(open);
+    request.from = call.open->path();
     request.id = call.open->file_id;
     request.to = target->path;
     request.replace = target->replace;
@@ -161,9 +161,10 @@ Task<NtStatus> link_to(Call& call, Result<Target> target) {
                                      linking.done());
     const Result<void> linked = co_await linking;
     if (!linked) co_return linked.error();
+    const std::string path = call.tree->place.in_store(target->path);
     const fsa::Change change =
-        replaces ? fsa::Change{fsa::ChangeAction::modified, fsa::change::whole_file, target->path}
-                 : fsa::Change{fsa::ChangeAction::added, fsa::change::file_name, target->path};
+        replaces ? fsa::Change{fsa::ChangeAction::modified, fsa::change::whole_file, path}
+                 : fsa::Change{fsa::ChangeAction::added, fsa::change::file_name, path};
     report_change(call.server(), share_id(call), change, origin_of(*call.open));
     co_return NtStatus::SUCCESS;
 }

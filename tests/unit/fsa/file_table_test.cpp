@@ -147,6 +147,74 @@ TEST(NameIndex, CountsOpensBelowEachAncestor) {
     EXPECT_FALSE(names.may_have_below(1, "a/b"));
 }
 
+// Shares of one store: what is open through the one at "srv/b" is below "srv" of the other.
+TEST(NameIndex, KnowsTheRootsOfShares) {
+    NameIndex names;
+    names.add_root(1, "srv/b");
+    names.add_root(1, "srv/b");
+    names.add_open(1, "srv/b/d/f", 5);
+    for (const char* above : {"srv", "srv/b", "srv/b/d"}) {
+        EXPECT_TRUE(names.may_have_below(1, above)) << above;
+    }
+    EXPECT_FALSE(names.may_have_below(1, "srv/bb"));
+    EXPECT_FALSE(names.may_have_below(1, "sr"));
+    EXPECT_FALSE(names.may_have_below(2, "srv"));
+    names.remove_open(1, "srv/b/d/f", 5);
+    EXPECT_FALSE(names.may_have_below(1, "srv/b/d"));
+}
+
+OpenArgs below(std::uint64_t id, std::string path, std::size_t root) {
+    OpenArgs args = args_of(id, std::move(path));
+    args.root = root;
+    return args;
+}
+
+TEST(FileTable, SharesOfOneStoreMeet) {
+    FileTable table;
+    table.add_root(1, "srv");
+    table.add_root(1, "srv/b");
+    const auto outer = table.open(key_of(4), below(1, "srv/b", 3)).open;  // the inner one's root
+    const auto inner = table.open(key_of(4), below(2, "srv/b", 5)).open;
+    const auto file = table.open(key_of(5), below(3, "srv/b/d/f", 5)).open;
+    ASSERT_TRUE(outer && inner && file);
+    Disposition disposition;
+    disposition.remove = true;
+    disposition.directory_empty = true;
+    EXPECT_EQ(inner->file().set_disposition(*inner, disposition).error(), NtStatus::CANNOT_DELETE);
+    EXPECT_EQ(inner->file().prepare_rename(*inner).error(), NtStatus::ACCESS_DENIED);
+    EXPECT_TRUE(table.has_opens_below(1, "srv/b"));
+    EXPECT_TRUE(table.has_opens_below(1, "srv"));
+    EXPECT_TRUE(outer->file().set_disposition(*outer, disposition));
+    EXPECT_TRUE(table.name_pending(1, "srv/b"));
+    EXPECT_TRUE(table.close(*file).last_open);
+    table.close(*outer);
+    const CloseDecision decision = table.close(*inner);  // whichever handle is the last
+    EXPECT_EQ(decision.kind, CloseDecision::Kind::remove_name);
+    EXPECT_EQ(decision.path, "srv/b");
+    table.removal_done(decision, {});
+    EXPECT_FALSE(table.has_opens_below(1, "srv"));
+}
+
+TEST(FileTable, ANameOfAnotherMountIsAnotherLink) {
+    FileTable table;
+    const auto one = table.open(key_of(5), below(1, "srv/x", 3)).open;
+    OpenArgs args = below(2, "mnt/again/x", 9);
+    args.rename_epoch = table.rename_epoch();
+    const auto other = table.open(key_of(5), args).open;
+    ASSERT_TRUE(one && other);
+    EXPECT_EQ(&one->file(), &other->file());
+    EXPECT_EQ(one->file().path(*one), "srv/x");
+    EXPECT_EQ(other->file().path(*other), "mnt/again/x");
+    // Renamed outside the server, from one share to the one around it: the newer name counts.
+    OpenArgs moved = below(3, "srv/y", 0);
+    moved.rename_epoch = table.rename_epoch();
+    table.close(*other);
+    const auto third = table.open(key_of(5), moved).open;
+    EXPECT_EQ(one->file().path(*one), "srv/y");
+    table.close(*one);
+    table.close(*third);
+}
+
 TEST(FileTable, NameIndexFollowsEveryChangeOfAName) {
     FileTable table;
     const auto a = table.open(key_of(1), args_of(1, "d/f")).open;
