@@ -637,6 +637,7 @@ void ServerImpl::stop(std::chrono::milliseconds grace) {
         std::this_thread::sleep_for(std::chrono::milliseconds(2));
     }
     host_watches.close();
+    host_guards.close();
 }
 
 }  // namespace smb3d::engine

@@ -1,0 +1,58 @@
+// LeaseReader: the kernel's notifications of lease breaks.
+#include <cerrno>
+#include <csignal>
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include "vfs_posix/open_files.h"
+
+namespace smb3d::vfs_posix {
+namespace {
+
+// Any real-time signal will do: it goes to one thread, which has it blocked.
+int break_signal() { return SIGRTMIN + 7; }
+
+}  // namespace
+
+LeaseReader::LeaseReader(Broken broken, void* context)
+    : broken_(broken), context_(context), thread_([this] { run(); }) {
+    tid_.wait(0, std::memory_order_acquire);
+}
+
+LeaseReader::~LeaseReader() {
+    stopping_.store(true, std::memory_order_release);
+    ::pthread_kill(thread_.native_handle(), break_signal());
+    thread_.join();
+}
+
+// [fcntl(2)] F_SETOWN_EX: to this thread only.  With a signal of our own choice si_fd says which
+// lease; before it is taken, so that no break is sent as something else.
+bool LeaseReader::direct(int fd) const {
+    ::f_owner_ex owner{};
+    owner.type = F_OWNER_TID;
+    owner.pid = tid_.load(std::memory_order_relaxed);
+    return ::fcntl(fd, F_SETOWN_EX, &owner) == 0 && ::fcntl(fd, F_SETSIG, break_signal()) == 0;
+}
+
+void LeaseReader::run() {
+    ::sigset_t signals;
+    ::sigemptyset(&signals);
+    ::sigaddset(&signals, break_signal());
+    // [fcntl(2)] F_SETSIG: what comes when the queue of real-time signals is full.
+    ::sigaddset(&signals, SIGIO);
+    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    ::pthread_setname_np(::pthread_self(), "lease breaks");
+    tid_.store(::gettid(), std::memory_order_release);
+    tid_.notify_all();
+    while (true) {
+        ::siginfo_t info{};
+        const int signal = ::sigwaitinfo(&signals, &info);
+        if (stopping_.load(std::memory_order_acquire)) return;
+        if (signal < 0) continue;  // EINTR
+        const bool whole = signal == break_signal() && info.si_code > 0 && info.si_code != SI_KERNEL;
+        broken_(context_, whole ? info.si_fd : -1);
+    }
+}
+
+}  // namespace smb3d::vfs_posix
