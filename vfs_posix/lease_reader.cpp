@@ -16,12 +16,14 @@ int break_signal() { return SIGRTMIN + 7; }
 }  // namespace
 
 LeaseReader::LeaseReader(Broken broken, void* context)
-    : broken_(broken), context_(context), thread_([this] { run(); }) {
-    tid_.wait(0, std::memory_order_acquire);
+    : state_(std::make_shared<State>(broken, context)), thread_([state = state_] { run(state); }) {
+    state_->tid.wait(0, std::memory_order_acquire);
 }
 
 LeaseReader::~LeaseReader() {
-    stopping_.store(true, std::memory_order_release);
+    state_->stopping.store(true, std::memory_order_release);
+    // What was called last had the last reference to the share.
+    if (thread_.get_id() == std::this_thread::get_id()) return thread_.detach();
     ::pthread_kill(thread_.native_handle(), break_signal());
     thread_.join();
 }
@@ -31,11 +33,11 @@ LeaseReader::~LeaseReader() {
 bool LeaseReader::direct(int fd) const {
     ::f_owner_ex owner{};
     owner.type = F_OWNER_TID;
-    owner.pid = tid_.load(std::memory_order_relaxed);
+    owner.pid = state_->tid.load(std::memory_order_relaxed);
     return ::fcntl(fd, F_SETOWN_EX, &owner) == 0 && ::fcntl(fd, F_SETSIG, break_signal()) == 0;
 }
 
-void LeaseReader::run() {
+void LeaseReader::run(const std::shared_ptr<State>& state) {
     ::sigset_t signals;
     ::sigemptyset(&signals);
     ::sigaddset(&signals, break_signal());
@@ -43,15 +45,17 @@ void LeaseReader::run() {
     ::sigaddset(&signals, SIGIO);
     ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     ::pthread_setname_np(::pthread_self(), "lease breaks");
-    tid_.store(::gettid(), std::memory_order_release);
-    tid_.notify_all();
+    state->tid.store(::gettid(), std::memory_order_release);
+    state->tid.notify_all();
     while (true) {
         ::siginfo_t info{};
         const int signal = ::sigwaitinfo(&signals, &info);
-        if (stopping_.load(std::memory_order_acquire)) return;
+        if (state->stopping.load(std::memory_order_acquire)) return;
         if (signal < 0) continue;  // EINTR
-        const bool whole = signal == break_signal() && info.si_code > 0 && info.si_code != SI_KERNEL;
-        broken_(context_, whole ? info.si_fd : -1);
+        const bool whole =
+            signal == break_signal() && info.si_code > 0 && info.si_code != SI_KERNEL;
+        state->broken(state->context, whole ? info.si_fd : -1);
+        if (state->stopping.load(std::memory_order_acquire)) return;
     }
 }
 

@@ -54,12 +54,16 @@ class LeaseReader {
     bool direct(int fd) const;
 
   private:
-    void run();
+    // Outlives the reader if that is destroyed by what it has called.
+    struct State {
+        Broken broken;
+        void* context;
+        std::atomic<int> tid{0};
+        std::atomic<bool> stopping{false};
+    };
+    static void run(const std::shared_ptr<State>& state);
 
-    const Broken broken_;
-    void* const context_;
-    std::atomic<int> tid_{0};
-    std::atomic<bool> stopping_{false};
+    const std::shared_ptr<State> state_;
     std::thread thread_;
 };
 
