@@ -12,10 +12,6 @@
 namespace smb3d::vfs_posix {
 namespace {
 
-#ifndef SYS_faccessat2
-constexpr long SYS_faccessat2 = 439;
-#endif
-
 constexpr std::uint64_t small_blocks = 2048;  // of 512 bytes: what is freed on a loop's thread
 
 ::timespec time_or_omit(const std::optional<vfs::FileTime>& time) {
@@ -32,10 +28,19 @@ PosixFile::PosixFile(std::shared_ptr<PosixShare> share, UniqueFd fd, const FileT
     : share_(std::move(share)),
       fd_(std::move(fd)),
       traits_(traits),
-      path_(std::move(path_on_disk)) {}
+      path_(std::move(path_on_disk)),
+      tracked_(traits.tracked) {}
+
+PosixFile::~PosixFile() { leave_open_files(); }
+
+void PosixFile::leave_open_files() {
+    if (!tracked_.exchange(false, std::memory_order_relaxed)) return;
+    share_->open_files().remove(traits_.key, fd());
+}
 
 void PosixFile::close(const vfs::OpContext& context, vfs::Done<void> done) {
     if (!fd_) return done({});
+    leave_open_files();
     // Closing writes back on a network file system, and frees the blocks of a file that has no name
     // any more: of a small one that is as quick as the removal of the name was.
     bool may_block = share_->traits().remote;
@@ -94,7 +99,7 @@ Result<void> PosixFile::set_stat_blocking(const vfs::OpContext& context,
 bool PosixFile::may_change_as_root(std::uint32_t owner) const {
     if (!can_switch_identity()) return false;
     if (static_cast<std::uint32_t>(::setfsuid(static_cast<uid_t>(-1))) == owner) return true;
-    return ::syscall(SYS_faccessat2, fd(), "", W_OK, AT_EACCESS | AT_EMPTY_PATH) == 0;
+    return may_access(fd(), W_OK);
 }
 
 Result<void> PosixFile::store_attributes(const vfs::StatChange& change) {

@@ -5,6 +5,7 @@
 // one list() under way. Lifetime: holds its share.  Errors: NtStatus, by errno_map.h.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -21,6 +22,7 @@ struct FileTraits {
     bool writable{false};
     std::uint32_t access{0};
     bool write_through{false};
+    bool tracked{false};  // OpenFiles has it
     DirKey key;
 };
 
@@ -28,6 +30,7 @@ class PosixFile final : public vfs::File {
   public:
     PosixFile(std::shared_ptr<PosixShare> share, UniqueFd fd, const FileTraits& traits,
               std::string path_on_disk);
+    ~PosixFile() override;
 
     void close(const vfs::OpContext&, vfs::Done<void>) override;
     void stat(const vfs::OpContext&, vfs::Done<vfs::FileStat>) override;
@@ -46,6 +49,10 @@ class PosixFile final : public vfs::File {
 
     void copy_range(const vfs::OpContext&, const vfs::CopyRequest&,
                     vfs::Done<std::uint64_t>) override;
+    void guard(const vfs::OpContext&, const vfs::GuardRequest&,
+               vfs::Done<vfs::GuardState>) override;
+    void host_lock(const vfs::OpContext&, const vfs::HostLock&, vfs::Done<void>) override;
+    void host_unlock(const vfs::OpContext&, const vfs::HostLock&, vfs::Done<void>) override;
 
     int fd() const { return fd_.get(); }
     const FileTraits& traits() const { return traits_; }
@@ -71,6 +78,9 @@ class PosixFile final : public vfs::File {
     // opened for less.
     Result<int> writable_fd(UniqueFd& extra) const;
 
+    // Those that OpenFiles knows it by must be told before it is closed.
+    void leave_open_files();
+
     Result<vfs::DirBatch> list_blocking(const vfs::OpContext&, const vfs::ListRequest&);
 
     struct Listing {
@@ -83,6 +93,7 @@ class PosixFile final : public vfs::File {
     UniqueFd fd_;
     const FileTraits traits_;
     const std::string path_;  // on disk, as opened
+    std::atomic<bool> tracked_{false};
     std::unique_ptr<Listing> listing_;
 };
 

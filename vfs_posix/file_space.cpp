@@ -68,6 +68,11 @@ void PosixFile::zero_range(const vfs::OpContext& context, vfs::Range range, vfs:
 Result<int> PosixFile::writable_fd(UniqueFd& extra) const {
     if (traits_.writable) return fd();
     if (share_->options().read_only) return fail(NtStatus::MEDIA_WRITE_PROTECTED);
+    OpenFiles& files = share_->open_files();
+    if (files.any_pinned() && may_access(fd(), W_OK)) {
+        extra = files.borrow(traits_.key, fd(), {false, true});
+        if (extra) return extra.get();
+    }
     extra.reset(::open(ProcPath(fd()).c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
     if (!extra) return fail_errno();
     return extra.get();

@@ -1,6 +1,7 @@
 // PosixShare::open: existing files from the kernel's caches on the loop, the rest on a worker.
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 
 #include <sys/stat.h>
 
@@ -21,6 +22,10 @@ using vfs::WantKind;
 // for).
 constexpr int open_attempts = 32;
 
+// [proc(5)] lease-break-time is 45 s.
+constexpr int lease_attempts = 1500;
+constexpr std::chrono::milliseconds lease_interval(30);
+
 bool wants_data(const OpenRequest& request) {
     return (request.access & (vfs::access_read_data | vfs::access_write_data)) != 0;
 }
@@ -35,6 +40,58 @@ std::uint64_t data_flags(std::uint32_t access) {
 
 }  // namespace
 
+// An open on a worker, again and again while somebody's lease is in the way: whoever holds it has
+// been asked to give it up.
+class PatientOpen {
+  public:
+    PatientOpen(PosixShare& share, const vfs::OpContext& context, const OpenRequest& request,
+                bool missing, vfs::Done<OpenReply> done)
+        : share_(share), context_(context), request_(request), missing_(missing), done_(done) {
+        retry_.run = [](Work* work) { owner(work)->wait(); };
+        retry_.owner = this;
+        timer_.fire = [](Timer* timer) { owner(timer)->start(); };
+        timer_.owner = this;
+    }
+
+    void start() {
+        run_blocking(context_, vfs::Done<OpenReply>(&PatientOpen::tried, this), [this] {
+            return share_.open_blocking(context_, request_, missing_);
+        });
+    }
+
+  private:
+    struct OwnWork : Work {
+        PatientOpen* owner{nullptr};
+    };
+    struct OwnTimer : Timer {
+        PatientOpen* owner{nullptr};
+    };
+    static PatientOpen* owner(Work* work) { return static_cast<OwnWork*>(work)->owner; }
+    static PatientOpen* owner(Timer* timer) { return static_cast<OwnTimer*>(timer)->owner; }
+
+    static void tried(void* context, Result<OpenReply>&& result) {
+        auto* self = static_cast<PatientOpen*>(context);
+        const bool held = !result && result.error() == NtStatus::OPLOCK_BREAK_IN_PROGRESS;
+        if (held && self->context_.loop != nullptr && ++self->attempts_ < lease_attempts) {
+            return self->context_.loop->post(self->retry_);
+        }
+        if (held) result = fail(NtStatus::SHARING_VIOLATION);
+        const vfs::Done<OpenReply> done = self->done_;
+        delete self;
+        done(std::move(result));
+    }
+    void wait() { context_.loop->arm(timer_, lease_interval); }
+
+    PosixShare& share_;
+    const vfs::OpContext& context_;
+    const OpenRequest& request_;
+    const bool missing_;
+    const vfs::Done<OpenReply> done_;
+    int attempts_{0};
+    OwnWork retry_;
+    OwnTimer timer_;
+};
+
 void PosixShare::open(const vfs::OpContext& context, const OpenRequest& request,
                       vfs::Done<OpenReply> done) {
     if (options_.read_only && (request.access & vfs::access_write_data) != 0) {
@@ -48,9 +105,7 @@ void PosixShare::open(const vfs::OpContext& context, const OpenRequest& request,
     if (request.disposition != Disposition::open && runs_inline(context)) {
         if (auto result = create_inline(context, request)) return done(std::move(*result));
     }
-    run_blocking(context, done, [this, &context, &request, missing] {
-        return open_blocking(context, request, missing);
-    });
+    (new PatientOpen(*this, context, request, missing, done))->start();
 }
 
 // What the kernel's dentry cache answers without waiting; nullopt: ask a worker, with ENOENT in
@@ -198,7 +253,7 @@ std::optional<Result<OpenReply>> PosixShare::open_found(Parent& parent, const st
 // Opens with the least that serves: O_PATH for attributes, a readable descriptor for listing, else
 // what is asked for. On failure errno tells why.
 Opened PosixShare::open_existing(const std::string& path, const OpenRequest& request,
-                                 Blocking blocking) const {
+                                 Blocking blocking) {
     const std::uint64_t follow = request.open_reparse_point ? O_NOFOLLOW : 0;
     const bool reads = (request.access & vfs::access_read_data) != 0;
     const auto open = [&](std::uint64_t flags, bool path_only, bool writable) {
@@ -210,6 +265,10 @@ Opened PosixShare::open_existing(const std::string& path, const OpenRequest& req
     };
     if (request.kind == WantKind::directory) return open_directory();
     if (!wants_data(request)) return open(O_PATH | follow, true, false);
+    if (open_files_.any_pinned()) {
+        std::optional<Opened> shared = open_shared(path, request, blocking, follow);
+        if (shared) return std::move(*shared);
+    }
     const bool writes = (request.access & vfs::access_write_data) != 0;
     Opened opened = open(data_flags(request.access) | follow, false, writes);
     if (opened.fd) return opened;
@@ -218,6 +277,26 @@ Opened PosixShare::open_existing(const std::string& path, const OpenRequest& req
     if (errno == EISDIR && request.kind == WantKind::any) return open_directory();
     if (errno == ELOOP && request.open_reparse_point) return open(O_PATH | follow, true, false);
     return opened;
+}
+
+// Nothing may be opened anew of a file that is guarded or locked: our own open would break our own
+// lease.  nullopt: it is neither, or not there.
+std::optional<Opened> PosixShare::open_shared(const std::string& path, const OpenRequest& request,
+                                              Blocking blocking, std::uint64_t follow) {
+    const UniqueFd probe = resolver_.open_below(path, O_PATH | follow, blocking);
+    struct ::statx st {};
+    if (!probe || ::statx(probe.get(), "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
+                          STATX_TYPE | STATX_INO, &st) != 0) {
+        return std::nullopt;
+    }
+    if (!S_ISREG(st.stx_mode)) return std::nullopt;
+    const bool reads = (request.access & vfs::access_read_data) != 0;
+    const bool writes = (request.access & vfs::access_write_data) != 0;
+    if (!may_access(probe.get(), (reads ? R_OK : 0) | (writes ? W_OK : 0))) return std::nullopt;
+    UniqueFd fd = open_files_.share(key_of(st), probe.get(), {reads, writes});
+    if (!fd && errno == ENOENT) return std::nullopt;
+    const bool shared = static_cast<bool>(fd);
+    return Opened{std::move(fd), false, writes, shared};
 }
 
 Result<OpenReply> PosixShare::open_failed(int error, const std::string& path,
@@ -229,8 +308,9 @@ Result<OpenReply> PosixShare::open_failed(int error, const std::string& path,
         }
         return fail(NtStatus::OBJECT_PATH_NOT_FOUND);
     }
-    // A lease that another server holds on the file and is asked to give up.
-    if (error == EAGAIN) return fail(NtStatus::SHARING_VIOLATION);
+    // A lease that another server (or another share of this one) holds on the file and is asked to
+    // give up.
+    if (error == EAGAIN) return fail(NtStatus::OPLOCK_BREAK_IN_PROGRESS);
     return fail_errno(error);
 }
 
@@ -249,6 +329,12 @@ Result<OpenReply> PosixShare::finish_open(Opened&& opened, std::string path_on_d
     return make_reply(std::move(opened), std::move(path_on_disk), request, *stat);
 }
 
+// Whether it counts for the kernel's leases and locks, and these are wanted.
+bool PosixShare::tracks(const Opened& opened, const vfs::FileStat& stat) const {
+    return (options_.host_leases || options_.host_locks) && !opened.path_only &&
+           stat.kind == vfs::FileKind::file;
+}
+
 OpenReply PosixShare::make_reply(Opened&& opened, std::string path_on_disk,
                                  const OpenRequest& request, const vfs::FileStat& stat) {
     OpenReply reply;
@@ -261,6 +347,11 @@ OpenReply PosixShare::make_reply(Opened&& opened, std::string path_on_disk,
     traits.access = request.access;
     traits.write_through = request.write_through;
     traits.key = {stat.id.volume, stat.id.inode};
+    traits.tracked = opened.shared || tracks(opened, stat);
+    if (traits.tracked && !opened.shared) {
+        open_files_.add(traits.key, opened.fd.get(),
+                        {(request.access & vfs::access_read_data) != 0, opened.writable});
+    }
     reply.file = std::make_shared<PosixFile>(shared_from_this(), std::move(opened.fd), traits,
                                              std::move(path_on_disk));
     return reply;

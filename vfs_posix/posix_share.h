@@ -53,6 +53,10 @@ struct PosixOptions {
     bool hide_dot_files{true};        // a name that begins with '.' has the attribute HIDDEN
     bool map_names{true};             // name_map.h; else names are passed as they are
     bool read_only{false};
+    // Files can be guarded (vfs::File::guard) by leases of the kernel, byte ranges be locked by its
+    // locks (host_lock).  Without both no account is kept of what is open.
+    bool host_leases{true};
+    bool host_locks{true};
     std::string volume_label;              // "": the engine's choice
     std::string file_system_name{"NTFS"};  // what clients are told; some refuse to work on another
     std::size_t name_cache_bytes{64U << 20};  // memory for folded names of directories

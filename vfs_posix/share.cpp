@@ -292,6 +292,10 @@ void PosixShare::watch(const vfs::OpContext& context, const vfs::WatchRequest& r
     monitor->add(std::move(directory), request.tree, request.listener, done);
 }
 
+void PosixShare::guard_settled(vfs::FileId file, vfs::GuardState state) {
+    open_files_.settle({file.volume, file.inode}, state);
+}
+
 void PosixShare::detach(Loop& loop) {
     std::shared_ptr<HostMonitor> monitor = *monitor_.lock();
     if (monitor && &monitor->loop() == &loop) monitor->loop_ends();

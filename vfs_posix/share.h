@@ -15,6 +15,7 @@
 #include "vfs_posix/attrib_cache.h"
 #include "vfs_posix/dos_attrib.h"
 #include "vfs_posix/identity.h"
+#include "vfs_posix/open_files.h"
 #include "vfs_posix/pace.h"
 #include "vfs_posix/posix_share.h"
 #include "vfs_posix/resolve.h"
@@ -39,6 +40,7 @@ struct Opened {
     UniqueFd fd;
     bool path_only{false};
     bool writable{false};
+    bool shared{false};  // OpenFiles has it already
 };
 
 class PosixShare final : public vfs::Share, public std::enable_shared_from_this<PosixShare> {
@@ -55,8 +57,10 @@ class PosixShare final : public vfs::Share, public std::enable_shared_from_this<
     void volume_info(const vfs::OpContext&, vfs::Done<vfs::VolumeInfo>) override;
     void watch(const vfs::OpContext&, const vfs::WatchRequest&,
                vfs::Done<std::shared_ptr<vfs::Watch>>) override;
+    void guard_settled(vfs::FileId file, vfs::GuardState state) override;
     void detach(Loop& loop) override;
 
+    OpenFiles& open_files() { return open_files_; }
     const PosixOptions& options() const { return options_; }
     const FileSystemTraits& traits() const { return traits_; }
     Resolver& resolver() { return resolver_; }
@@ -90,6 +94,7 @@ class PosixShare final : public vfs::Share, public std::enable_shared_from_this<
     template <class Get, class Sure>
     std::optional<DosAttrib> attrib_by(const struct ::statx& st, Get get, Sure sure);
     // open.cpp
+    friend class PatientOpen;
     std::optional<Result<vfs::OpenReply>> open_cached(const vfs::OpContext&,
                                                       const vfs::OpenRequest&);
     bool missing_for_sure(const vfs::OpenRequest&);
@@ -97,7 +102,10 @@ class PosixShare final : public vfs::Share, public std::enable_shared_from_this<
     Result<vfs::OpenReply> open_blocking(const vfs::OpContext&, const vfs::OpenRequest&,
                                          bool missing);
     std::optional<Result<vfs::OpenReply>> open_attempt(const vfs::OpenRequest&, bool missing);
-    Opened open_existing(const std::string& path, const vfs::OpenRequest&, Blocking) const;
+    Opened open_existing(const std::string& path, const vfs::OpenRequest&, Blocking);
+    std::optional<Opened> open_shared(const std::string& path, const vfs::OpenRequest&, Blocking,
+                                      std::uint64_t follow);
+    bool tracks(const Opened&, const vfs::FileStat&) const;
     std::optional<Result<vfs::OpenReply>> create_inline(const vfs::OpContext&,
                                                         const vfs::OpenRequest&);
     std::optional<Result<vfs::OpenReply>> open_found(Parent&, const std::string& name,
@@ -139,6 +147,7 @@ class PosixShare final : public vfs::Share, public std::enable_shared_from_this<
     Resolver resolver_;
     const std::shared_ptr<const vfs::Location> location_;
     AttribCache attribs_;
+    OpenFiles open_files_;
     Pace pace_;
     std::atomic<bool> nowait_writes_{true};
     std::atomic<bool> writes_inline_{true};

@@ -36,6 +36,11 @@ std::int64_t nanoseconds(const ::statx_timestamp& time) {
 
 }  // namespace
 
+// [faccessat2(2)] AT_EACCESS: by the effective (and file-system) ids, as an open would be judged.
+bool may_access(int fd, int mode) {
+    return ::syscall(SYS_faccessat2, fd, "", mode, AT_EACCESS | AT_EMPTY_PATH) == 0;
+}
+
 ProcPath::ProcPath(int fd) { std::snprintf(text_, sizeof(text_), "/proc/self/fd/%d", fd); }
 
 ssize_t get_xattr_at(int directory, const char* name, const char* attribute, void* into,

@@ -49,6 +49,9 @@ int set_xattr(int fd, bool path_only, const char* attribute, const void* value, 
 // Access and modification time by descriptor, O_PATH ones as well.
 int set_times(int fd, bool path_only, const ::timespec times[2]);
 
+// May this thread, as whom it is, open the descriptor's file for this (R_OK, W_OK)?
+bool may_access(int fd, int mode);
+
 inline constexpr unsigned stat_mask = STATX_BASIC_STATS | STATX_BTIME;
 
 // [MS-DTYP] 2.3.3: 100 ns since 1601.

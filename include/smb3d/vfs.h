@@ -285,6 +285,41 @@ struct Location {
     std::string root;   // the share's root in it, as a path of its names; "" is all of it
 };
 
+// What a local open of a file may not do unnoticed, so that clients may cache what is in it.
+enum class GuardLevel : std::uint8_t {
+    none,
+    read,   // open it for writing, or truncate it: what clients have read stays right
+    write,  // open it at all: what clients have not written back yet is missed by nobody
+};
+
+// What a file is guarded to at some time.  Of two states of one file that with the higher number
+// is the younger one; numbers are never used again.
+struct GuardState {
+    GuardLevel level{GuardLevel::none};
+    std::uint64_t number{0};
+};
+
+// Hears that a guarded file is wanted by somebody else.  Thread: any; must not block.
+class GuardListener {
+  public:
+    virtual ~GuardListener() = default;
+    // From now on no more than state.level may be cached.  Whoever wants the file waits until
+    // Share::guard_settled says that clients have given up the rest, or the system's patience ends.
+    virtual void guard_broken(FileId file, GuardState state) = 0;
+};
+
+struct GuardRequest {
+    GuardLevel level{GuardLevel::none};
+    // The last one given for a file is the one that hears.
+    std::shared_ptr<GuardListener> listener;
+};
+
+// A byte range that is locked, or no longer, for others than this server as well.
+struct HostLock {
+    Range range;
+    bool exclusive{false};
+};
+
 struct Capabilities {
     bool case_insensitive{true};
     bool sparse_files{true};
@@ -356,6 +391,20 @@ class File {
     // writes instead; so for ranges of one file that overlap.  A clone is all or nothing:
     // NOT_SUPPORTED, or INVALID_PARAMETER if it is not aligned to the file system's blocks.
     virtual void copy_range(const OpContext&, const CopyRequest&, Done<std::uint64_t>);
+
+    // -- since 1.2
+    // Guards the file against others than this Share's users, to `level` at least if that can be
+    // had; yields what it is guarded to then.  It stays so while any File of it is open, or until
+    // guard_broken.  What this Share's users do themselves breaks nothing.  NOT_SUPPORTED: whatever
+    // others do is not noticed.
+    virtual void guard(const OpContext&, const GuardRequest&, Done<GuardState>);
+    // Locks a range against others than this Share's users; among themselves the engine decides.
+    // LOCK_NOT_GRANTED if somebody else has locked it; never waits for him.  The same range may be
+    // locked more than once.
+    virtual void host_lock(const OpContext&, const HostLock&, Done<void>);
+    // Takes back one lock of this range, kind and File; RANGE_NOT_LOCKED if there is none (or it
+    // was one that the host cannot have).  close() takes back those that are left.
+    virtual void host_unlock(const OpContext&, const HostLock&, Done<void>);
 };
 
 inline constexpr std::uint64_t append_offset = ~std::uint64_t{0};
@@ -386,6 +435,11 @@ class Share {
     // Location::store; those the engine reports itself.  They are told within 100 ms, in their
     // order.  What was changed before `done` may be missing.  NOT_SUPPORTED: nothing is told.
     virtual void watch(const OpContext&, const WatchRequest&, Done<std::shared_ptr<Watch>>);
+
+    // -- since 1.2
+    // The answer to guard_broken, with the same state: no more than its level is cached any more.
+    // Returns at once, and may be called by guard_broken itself.
+    virtual void guard_settled(FileId file, GuardState state);
 };
 
 // ---- defaults: "a back end without it"
@@ -440,6 +494,15 @@ inline void File::zero_range(const OpContext&, Range, Done<void> done) {
 inline void File::copy_range(const OpContext&, const CopyRequest&, Done<std::uint64_t> done) {
     done(fail(NtStatus::NOT_SUPPORTED));
 }
+inline void File::guard(const OpContext&, const GuardRequest&, Done<GuardState> done) {
+    done(fail(NtStatus::NOT_SUPPORTED));
+}
+inline void File::host_lock(const OpContext&, const HostLock&, Done<void> done) {
+    done(fail(NtStatus::NOT_SUPPORTED));
+}
+inline void File::host_unlock(const OpContext&, const HostLock&, Done<void> done) {
+    done(fail(NtStatus::NOT_SUPPORTED));
+}
 inline void File::list(const OpContext&, const ListRequest&, Done<DirBatch> done) {
     done(fail(NtStatus::INVALID_DEVICE_REQUEST));
 }
@@ -468,5 +531,6 @@ inline void Share::volume_info(const OpContext&, Done<VolumeInfo> done) {
 inline void Share::watch(const OpContext&, const WatchRequest&, Done<std::shared_ptr<Watch>> done) {
     done(fail(NtStatus::NOT_SUPPORTED));
 }
+inline void Share::guard_settled(FileId, GuardState) {}
 
 }  // namespace smb3d::vfs

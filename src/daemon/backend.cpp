@@ -50,6 +50,8 @@ std::expected<std::shared_ptr<vfs::Share>, std::string> make_file_backend(
     options.directory_mode = share.directory_mode;
     options.hide_dot_files = share.hide_dot_files;
     options.read_only = share.read_only;
+    options.host_leases = share.kernel_leases;
+    options.host_locks = share.posix_locks;
     options.volume_label = share.name;
     if (!share.force_user.empty()) {
         auto identity = identity_of(share.force_user);

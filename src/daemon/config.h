@@ -49,6 +49,8 @@ struct ShareConfig {
     std::uint32_t directory_mode{};
     bool hide_dot_files{};
     HostChanges host_changes{};
+    bool kernel_leases{};
+    bool posix_locks{};
     std::string force_user;  // empty: files are accessed as the user who is logged on
     std::string plugin;      // empty: the built-in POSIX back end
     std::map<std::string, std::string> options;  // for the plug-in

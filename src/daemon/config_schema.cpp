@@ -380,6 +380,19 @@ constexpr Row table[] = {
      "it (inotify).  \"none\": only what clients of this server change; for shares that nobody "
      "else "
      "writes to."},
+    {"share.*.kernel_leases", Type::boolean, "true", 0, 0, none, live, optional,
+     put<&ShareConfig::kernel_leases>,
+     "Local programs and NFS that open a file which clients cache wait until those have written "
+     "back what they changed and given up what they read (fcntl F_SETLEASE); a client that does "
+     "not answer keeps them waiting for server.oplock_break_timeout at most, which must be shorter "
+     "than /proc/sys/fs/lease-break-time.  What a local program has open is not cached.  Without: "
+     "for shares whose files nobody else touches.  Network file systems and those without leases "
+     "are served as if it were false."},
+    {"share.*.posix_locks", Type::boolean, "false", 0, 0, none, live, optional,
+     put<&ShareConfig::posix_locks>,
+     "Byte ranges that clients lock are locked for local programs and NFS as well (fcntl "
+     "F_OFD_SETLK), and what those have locked is refused to clients.  Reading and writing "
+     "without locking is not affected, as usual on the host."},
     {"share.*.force_user", Type::text, R"("")", 0, 255, none, live, optional,
      put<&ShareConfig::force_user>,
      "The system account as which files are accessed, whoever is logged on.  Empty: the user's "

@@ -78,12 +78,23 @@ std::expected<void, std::string> Daemon::open_directories() {
     auto guid = server_guid(config_->state_dir + "/server.guid");
     if (!guid) return std::unexpected(guid.error());
     guid_ = *guid;
-    // Two descriptors a file at most (data and directory), one a connection, and the process's own.
+    // Two descriptors a file at most (its data, and the lease on them while clients cache), one a
+    // connection, and the process's own.
     const std::uint64_t wanted = 2ULL * config_->max_open_files + config_->max_connections + 1024;
     if (const std::uint64_t have = raise_file_limit(wanted); have < wanted) {
         log::info(component,
                   "the system allows {} file descriptors; for server.max_open_files it would be {}",
                   have, wanted);
+    }
+    const auto guarded = [](const ShareConfig& share) { return share.kernel_leases; };
+    const std::uint64_t patience = lease_break_time_ms();
+    if (patience != 0 && patience <= config_->oplock_break_timeout_ms &&
+        std::any_of(config_->shares.begin(), config_->shares.end(), guarded)) {
+        log::warn(component,
+                  "a local program that opens what a client caches waits for {} s only "
+                  "(/proc/sys/fs/lease-break-time), the client has server.oplock_break_timeout to "
+                  "write back: the latter should be shorter",
+                  patience / 1000);
     }
     // Modes of what clients create are the shares' own (file_mode, directory_mode).
     ::umask(0);

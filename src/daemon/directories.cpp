@@ -11,6 +11,7 @@
 #include <cctype>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <utility>
 
 #include <fmt/core.h>
@@ -110,6 +111,12 @@ std::string host_name() {
     char name[256]{};
     if (::gethostname(name, sizeof name - 1) != 0) return "smb3d";
     return name;
+}
+
+std::uint64_t lease_break_time_ms() {
+    std::ifstream file("/proc/sys/fs/lease-break-time");
+    std::uint64_t seconds = 0;
+    return file >> seconds ? seconds * 1000 : 0;
 }
 
 std::uint64_t raise_file_limit(std::uint64_t wanted) {

@@ -35,6 +35,9 @@ std::expected<std::array<std::uint8_t, 16>, std::string> server_guid(const std::
 std::string netbios_name_of(const std::string& host);
 std::string host_name();
 
+// [proc(5)] How long the kernel lets somebody wait for a lease; 0: not known.
+std::uint64_t lease_break_time_ms();
+
 // Raises the limit on file descriptors towards `wanted`; returns what it is now.
 std::uint64_t raise_file_limit(std::uint64_t wanted);
 

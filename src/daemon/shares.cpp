@@ -26,6 +26,8 @@ std::shared_ptr<const engine::SharePolicy> make_policy(const ShareConfig& share,
     policy->allow_anonymous = share.anonymous;
     policy->access_based_enumeration = share.access_based_enumeration;
     policy->watch_host = share.host_changes == HostChanges::watch;
+    policy->guard_host = share.kernel_leases;
+    policy->lock_host = share.posix_locks;
     policy->caching = share.caching;
     policy->oplocks = share.oplocks;
     policy->level2_only = share.level2_oplocks_only;
@@ -45,6 +47,7 @@ bool same_backend(const ShareConfig& a, const ShareConfig& b) {
            a.case_sensitive == b.case_sensitive && a.symlinks == b.symlinks &&
            a.file_mode == b.file_mode && a.directory_mode == b.directory_mode &&
            a.hide_dot_files == b.hide_dot_files && a.force_user == b.force_user &&
+           a.kernel_leases == b.kernel_leases && a.posix_locks == b.posix_locks &&
            a.read_only == b.read_only;
 }
 

@@ -86,6 +86,10 @@ struct SharePolicy {
     bool access_based_enumeration{false};
     // changes that somebody else makes to the files are looked for
     bool watch_host{true};
+    // ... and what clients cache is guarded against it: vfs::File::guard
+    bool guard_host{true};
+    // byte-range locks are locks for others on the host, too, and theirs count
+    bool lock_host{false};
     OfflineCaching caching{OfflineCaching::manual};
     // Empty: every account.  Else account names, or "@group"; `group_ids` has the gid of every
     //   "@group" in the three lists.

@@ -3,6 +3,7 @@
 #include "base/filetime.h"
 #include "base/log.h"
 #include "base/utf16.h"
+#include "engine/host_lock.h"
 #include "engine/lease_table.h"
 #include "engine/server_impl.h"
 #include "fsa/access.h"
@@ -75,9 +76,18 @@ Result<std::shared_ptr<fsa::Open>> join(ServerImpl& server, const durable::Recor
     return std::move(result.open);
 }
 
-// What the client may cache, as far as it agrees with what others hold.
-void restore_cache(ServerImpl& server, Open& open, const durable::Record& record) {
-    if (record.lease.kind == durable::Caching::none) return;
+vfs::OpContext context_of(const Open& open, Loop& loop) {
+    vfs::OpContext op;
+    op.caller = open.caller.get();
+    op.loop = &loop;
+    op.lane = Lane::metadata;
+    return op;
+}
+
+// What the client may cache, as far as it agrees with what others hold and the host allows.
+Task<bool> restore_cache(ServerImpl& server, Loop& loop, Open& open,
+                         const durable::Record& record) {
+    if (record.lease.kind == durable::Caching::none) co_return false;
     fsa::File& file = open.fsa->file();
     fsa::CacheRequest request;
     request.state = record.lease.state;
@@ -86,24 +96,38 @@ void restore_cache(ServerImpl& server, Open& open, const durable::Record& record
     if (record.lease.kind == durable::Caching::lease) {
         open.lease = server.leases.join(server, open.fsa->oplock_key, record.lease.version == 2,
                                         open.fsa->file_ptr(), {open.fsa->id, BreakTarget{}});
-        if (!open.lease) return;
+        if (!open.lease) co_return false;
         holder = open.lease;
     } else {
         auto oplock = std::make_shared<OplockHolder>(server, open.fsa->file_ptr());
         oplock->set_open(open.persistent_id, 0, BreakTarget{});
         holder = std::move(oplock);
     }
+    const vfs::OpContext op = context_of(open, loop);
+    Task<bool> guarding = server.host_guards.take(open, op, request.state);
+    request.guarded = co_await guarding;
     file.request_cache(*open.fsa, request, std::move(holder));
+    co_return true;
 }
 
-Result<void> restore_locks(const Open& open, const durable::Record& record) {
-    if (record.locks.empty()) return {};
+Task<NtStatus> restore_locks(Loop& loop, Open& open, const durable::Record& record) {
+    if (record.locks.empty()) co_return NtStatus::SUCCESS;
     std::vector<fsa::LockElement> locks;
     locks.reserve(record.locks.size());
     for (const durable::LockRange& lock : record.locks) {
         locks.push_back({{lock.offset, lock.length}, lock.exclusive});
     }
-    return open.fsa->file().lock_all(*open.fsa, locks);
+    const Result<void> locked = open.fsa->file().lock_all(*open.fsa, locks);
+    if (!locked) co_return locked.error();
+    // Somebody on the host may have been faster; to other clients the lock is what it was.
+    const vfs::OpContext op = context_of(open, loop);
+    Task<NtStatus> locking = lock_on_host(open, op, std::move(locks));
+    const NtStatus on_host = co_await locking;
+    if (on_host != NtStatus::SUCCESS) {
+        log::warn(component, "the locks of {} on \"{}\" are not seen on the host: {}", record.user,
+                  record.path, status_name(on_host));
+    }
+    co_return NtStatus::SUCCESS;
 }
 
 Task<Result<std::shared_ptr<Open>>> reopen(ServerImpl& server, Loop& loop,
@@ -167,13 +191,19 @@ void park(ServerImpl& server, Loop& loop, const std::shared_ptr<Open>& open,
 }
 
 // A name that goes away refuses opens, a lock refuses leases: so one after the other for all.
-void restore_state(ServerImpl& server, const std::vector<std::shared_ptr<Open>>& opens,
-                   const std::vector<const durable::Record*>& records) {
-    for (std::size_t i = 0; i < opens.size(); ++i) restore_cache(server, *opens[i], *records[i]);
+Task<bool> restore_state(ServerImpl& server, Loop& loop,
+                         const std::vector<std::shared_ptr<Open>>& opens,
+                         const std::vector<const durable::Record*>& records) {
     for (std::size_t i = 0; i < opens.size(); ++i) {
-        if (const auto locked = restore_locks(*opens[i], *records[i]); !locked) {
+        Task<bool> caching = restore_cache(server, loop, *opens[i], *records[i]);
+        co_await caching;
+    }
+    for (std::size_t i = 0; i < opens.size(); ++i) {
+        Task<NtStatus> locking = restore_locks(loop, *opens[i], *records[i]);
+        const NtStatus locked = co_await locking;
+        if (locked != NtStatus::SUCCESS) {
             log::warn(component, "persistent handle {:#x} of {} has lost its locks: {}",
-                      records[i]->persistent_id, records[i]->user, status_name(locked.error()));
+                      records[i]->persistent_id, records[i]->user, status_name(locked));
         }
     }
     for (std::size_t i = 0; i < opens.size(); ++i) {
@@ -184,6 +214,7 @@ void restore_state(ServerImpl& server, const std::vector<std::shared_ptr<Open>>&
         const Result<void> set = opens[i]->fsa->file().set_disposition(*opens[i]->fsa, disposition);
         static_cast<void>(set);  // without DELETE access another handle did it
     }
+    co_return true;
 }
 
 }  // namespace
@@ -205,7 +236,8 @@ Detached run_restore(ServerImpl& server, Loop& loop, std::vector<durable::Record
                   record.persistent_id, record.user, record.path, status_name(open.error()));
         server.durable.store()->erase(record.persistent_id);
     }
-    restore_state(server, opens, kept);
+    Task<bool> restoring = restore_state(server, loop, opens, kept);
+    co_await restoring;
     for (std::size_t i = 0; i < opens.size(); ++i) park(server, loop, opens[i], *kept[i]);
     report.restored = opens.size();
     report.dropped = records.size() - opens.size();

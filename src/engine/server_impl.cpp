@@ -655,6 +655,7 @@ void ServerImpl::stop(std::chrono::milliseconds grace) {
         run_on(*loop, [this, loop] { local(*loop).slow.stop(); });
     }
     host_watches.close();
+    host_guards.close();
 }
 
 }  // namespace smb3d::engine

@@ -17,6 +17,7 @@
 #include "engine/break_timers.h"
 #include "engine/connection.h"
 #include "engine/durable_keeper.h"
+#include "engine/host_guard.h"
 #include "engine/host_watch.h"
 #include "engine/lease_table.h"
 #include "engine/outbox.h"
@@ -86,6 +87,7 @@ class ServerImpl final : public Server {
     fsa::ChangeNotifier notifier;
     DurableKeeper durable;
     HostWatches host_watches{*this};
+    HostGuards host_guards{*this};
 
     LoopState& local(const Loop& loop) { return *locals_[loop.index()]; }
     // The message runs on the connection's loop, with null if the connection is gone: a normal

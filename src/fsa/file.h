@@ -252,6 +252,12 @@ class File : public std::enable_shared_from_this<File> {
     // [MS-FSA] 2.1.5.3: before data or size change through `open`, and after it.  Costs an atomic
     // load if nobody has been granted anything since this open's last call.
     void break_readers(Open& open);
+    // What somebody who is no client could not see or change unnoticed may be cached: `most`, as of
+    // a vfs::GuardState with this number; an older one than the last is ignored.  At first nothing.
+    void host_allows(CacheState most, std::uint64_t number);
+    // No more than `most` may be cached from now on.  Yields a wait if somebody has yet to give up
+    // what is beyond; when it is woken, ask again.  Nothing happens if the number is an older one.
+    BreakWait break_for_host(CacheState most, std::uint64_t number, Waker waker);
     // ... or by somebody who is no client; empty key: everybody's.
     void break_caches(BreakReason reason, const OplockKey& except);
     // One holder's: a limit is reached, or the administrator wants it.
@@ -295,6 +301,8 @@ class File : public std::enable_shared_from_this<File> {
         std::unique_ptr<ByteRangeLocks> locks;
         std::unique_ptr<Oplocks> oplocks;
         std::uint64_t rename_epoch{0};  // of the last finished rename
+        CacheState host_allows{cache::none};
+        std::uint64_t host_number{0};  // 0: nobody has said what the host allows
     };
 
     // For FileTable, which holds the file's shard.

@@ -91,6 +91,7 @@ Caching File::request_cache(Open& open, const CacheRequest& request,
     CacheObstacles obstacles;
     obstacles.other_opens = opened_by_others(*state, open);
     obstacles.byte_range_locks = state->locks != nullptr && state->locks->granted() != 0;
+    if (request.guarded) obstacles.host_allows = state->host_allows;
     open.grant_ = state->oplocks->request(request, open.oplock_key, std::move(holder), obstacles);
     grant_requests_.fetch_add(1, std::memory_order_acq_rel);
     update_oplock_flag(*state);
@@ -193,6 +194,34 @@ void File::cancel_break_wait(LockTicket ticket) {
         update_oplock_flag(*state);
     }
     run(wakes);
+}
+
+// ---- the host
+
+void File::host_allows(CacheState most, std::uint64_t number) {
+    const auto state = state_.lock();
+    if (number < state->host_number) return;
+    state->host_number = number;
+    state->host_allows = most;
+}
+
+BreakWait File::break_for_host(CacheState most, std::uint64_t number, Waker waker) {
+    const bool reads = (most & cache::read) != 0;
+    const BreakReason reason = reads ? BreakReason::host_read : BreakReason::host_write;
+    BreakList notices;
+    BreakWait wait;
+    {
+        const auto state = state_.lock();
+        if (number < state->host_number) return {};
+        state->host_number = number;
+        state->host_allows = most;
+        if (state->oplocks == nullptr) return {};
+        if (state->oplocks->conflict(reason, {}, nullptr, notices)) {
+            wait = {shared_from_this(), state->oplocks->wait(waker)};
+        }
+    }
+    tell(notices);
+    return wait;
 }
 
 // ---- the end of a break

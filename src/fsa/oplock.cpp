@@ -21,6 +21,11 @@ CacheState waits_for(const Grant& grant, BreakReason reason) {
         case BreakReason::open_break_h:
         case BreakReason::delete_or_rename:
             return cache::handle;
+        case BreakReason::host_read:
+            return cache::write;
+        case BreakReason::host_write:
+            // All that is given up with an answer.
+            return cache::write | cache::handle;
         case BreakReason::change:
         case BreakReason::entries:
         case BreakReason::all:
@@ -37,6 +42,7 @@ CacheState reduced(const Grant& grant, BreakReason reason) {
         case BreakReason::open_security:
             return level_one ? cache::read : grant.state;
         case BreakReason::open:
+        case BreakReason::host_read:
             return level_one ? cache::read : grant.state & ~cache::write;
         case BreakReason::open_break_h:
         case BreakReason::delete_or_rename:
@@ -45,6 +51,7 @@ CacheState reduced(const Grant& grant, BreakReason reason) {
         case BreakReason::overwrite:
         case BreakReason::change:
         case BreakReason::entries:
+        case BreakReason::host_write:
         case BreakReason::all:
             break;
     }
@@ -136,7 +143,7 @@ void Oplocks::wake_all(WakeList& wakes) {
 // [MS-FSA] 2.1.5.18.1, 2.1.5.18.2
 CacheState Oplocks::grantable(const CacheRequest& request, const OplockKey& key,
                               const CacheObstacles& obstacles) const {
-    CacheState state = legal_state(request.state);
+    CacheState state = legal_state(request.state & obstacles.host_allows);
     if (request.directory) state &= ~cache::write;
     if (obstacles.byte_range_locks) return cache::none;
     if (obstacles.other_opens) state &= ~cache::write;

@@ -116,12 +116,14 @@ struct CacheRequest {
     CacheState state{cache::none};
     std::uint16_t epoch{0};  // a new version 2 lease: the client's
     bool directory{false};
+    bool guarded{false};  // no more than File::host_allows has said
 };
 
 // What the rest of the file says about a request: [MS-FSA] 2.1.5.18.
 struct CacheObstacles {
     bool other_opens{false};  // by others, beyond looking at attributes
     bool byte_range_locks{false};
+    CacheState host_allows{cache::all};
 };
 
 // Why others' grants must shrink: the Operation of [MS-FSA] 2.1.4.12.
@@ -133,6 +135,8 @@ enum class BreakReason : std::uint8_t {
     delete_or_rename,  // cached handles must be closed
     change,            // data or size changes: reads cached elsewhere become wrong
     entries,           // a directory's entries change
+    host_read,         // somebody who is no client reads the file
+    host_write,        // ... or may change its data
     all,               // the administrator, or a limit
 };
 

@@ -183,6 +183,7 @@ class Script {
             {"timeout", &Script::timeout},   {"entries", &Script::entries},
             {"tree", &Script::tree},         {"caching", &Script::caching},
             {"takeback", &Script::takeback}, {"giveup", &Script::giveup},
+            {"host", &Script::host},         {"allows", &Script::allows},
         };
         const auto command = commands.find(words[0]);
         if (command == commands.end()) return say("unknown command");
@@ -284,7 +285,8 @@ class Script {
         }
         const auto epoch = static_cast<std::uint16_t>(number(value_of(words, "epoch", "0")));
         const Caching got = result.open->file().request_cache(
-            *result.open, {bits_of(wanted, cache_letters), epoch, args.directory}, holder);
+            *result.open,
+            {bits_of(wanted, cache_letters), epoch, args.directory, has(words, "guarded")}, holder);
         say_caching(got);
     }
     Waiter& waiter_for(const std::string& name) {
@@ -315,6 +317,21 @@ class Script {
         waiter.file = wait.file.get();
         waiter.ticket = wait.ticket;
         say(wait ? "waits" : "SUCCESS");
+    }
+    // host HANDLE STATE NUMBER: no more than that may be cached of its file.
+    void host(const Words& words) {
+        const Open& open = handle(words.at(1));
+        Waiter& waiter = waiter_for(words.at(1));
+        const Waker waker{&Script::woken, &waiter};
+        const BreakWait wait = open.file().break_for_host(bits_of(words.at(2), cache_letters),
+                                                          number(words.at(3)), waker);
+        waiter.file = wait.file.get();
+        waiter.ticket = wait.ticket;
+        say(wait ? "waits" : "SUCCESS");
+    }
+    void allows(const Words& words) {
+        const Open& open = handle(words.at(1));
+        open.file().host_allows(bits_of(words.at(2), cache_letters), number(words.at(3)));
     }
     void giveup(const Words& words) {
         const Waiter& waiter = *waiters_.at(words.at(1));

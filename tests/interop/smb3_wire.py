@@ -9,12 +9,13 @@ import socket
 import struct
 import time
 
-NEGOTIATE, SESSION_SETUP, LOGOFF, TREE_CONNECT, CREATE, CLOSE, READ, WRITE, LOCK, OPLOCK_BREAK = (
-    0, 1, 2, 3, 5, 6, 8, 9, 10, 18)
+NEGOTIATE, SESSION_SETUP, LOGOFF, TREE_CONNECT, CREATE, CLOSE, READ, WRITE, LOCK, QUERY_DIRECTORY, OPLOCK_BREAK = (
+    0, 1, 2, 3, 5, 6, 8, 9, 10, 14, 18)
 SUCCESS, PENDING, MORE_PROCESSING = 0, 0x103, 0xC0000016
 OBJECT_NAME_NOT_FOUND, LOCK_NOT_GRANTED, SHARING_VIOLATION = 0xC0000034, 0xC0000055, 0xC0000043
 FILE_NOT_AVAILABLE = 0xC0000467
-CAP_LEASING, CAP_LARGE_MTU, CAP_PERSISTENT = 0x02, 0x04, 0x10
+CAP_LEASING, CAP_LARGE_MTU, CAP_PERSISTENT, CAP_DIRECTORY_LEASING = 0x02, 0x04, 0x10, 0x20
+NO_MORE_FILES = 0x80000006
 LEASE_R, LEASE_H, LEASE_W = 1, 2, 4
 LOCK_SHARED, LOCK_EXCLUSIVE, UNLOCK, FAIL_IMMEDIATELY = 1, 2, 4, 0x10
 REPLAY = 0x20000000
@@ -113,7 +114,7 @@ def parse_contexts(data):
 class Connection:
     """A connection with a session and a tree."""
 
-    def __init__(self, port, client_guid, user, password, share, timeout=30):
+    def __init__(self, port, client_guid, user, password, share, timeout=30, more_capabilities=0):
         self.client_guid = client_guid
         self.session = self.tree = self.message_id = 0
         self.breaks = []
@@ -122,7 +123,8 @@ class Connection:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError as error:
             raise Lost(str(error)) from error
-        body = struct.pack("<HHHHI16sQ", 36, 1, 1, 0, CAP_LEASING | CAP_LARGE_MTU | CAP_PERSISTENT, client_guid, 0)
+        body = struct.pack("<HHHHI16sQ", 36, 1, 1, 0, CAP_LEASING | CAP_LARGE_MTU | CAP_PERSISTENT | more_capabilities,
+                           client_guid, 0)
         answer = self.call(NEGOTIATE, body + struct.pack("<H", 0x0302))
         self.capabilities = struct.unpack("<I", answer[24:28])[0]
         challenge = self._setup(ntlm_negotiate(), MORE_PROCESSING)
@@ -164,6 +166,19 @@ class Connection:
             self.tree, = struct.unpack("<I", header[36:40])
         return answer
 
+    def wait_break(self, seconds):
+        """The next notification as (lease key, from, to, must it be acknowledged); None: none came."""
+        if not self.breaks:
+            self.socket.settimeout(seconds)
+            try:
+                self.breaks.append(self._receive()[1])
+            except TimeoutError:
+                return None
+            finally:
+                self.socket.settimeout(30)
+        _, _, flags, key, before, after = struct.unpack("<HHI16sII", self.breaks.pop(0)[:32])
+        return key, before, after, bool(flags & 1)
+
     def _receive(self):
         size, = struct.unpack(">I", self._exactly(4))
         message = self._exactly(size)
@@ -199,6 +214,31 @@ class Connection:
     def write(self, file_id, offset, data):
         body = struct.pack("<HHIQ16sIIHHI", 49, 112, len(data), offset, file_id, 0, 0, 0, 0, 1)  # WRITE_THROUGH
         self.call(WRITE, body + data, charge=max(1, (len(data) + 65535) // 65536))
+
+    def read(self, file_id, offset, length):
+        body = struct.pack("<HBBIQ16sIIIHHB", 49, 0, 0, length, offset, file_id, 0, 0, 0, 0, 0, 0)
+        answer = self.call(READ, body)
+        size, = struct.unpack("<I", answer[4:8])
+        return answer[16:16 + size]
+
+    def names(self, file_id):
+        """What QUERY_DIRECTORY lists: FileNamesInformation."""
+        found, flags = [], 1                                             # RESTART_SCANS
+        while True:
+            body = struct.pack("<HBBI16sHHI", 33, 12, flags, 0, file_id, 96, 2, 65536) + "*".encode("utf-16-le")
+            try:
+                answer = self.call(QUERY_DIRECTORY, body)
+            except Refused as refusal:
+                if refusal.status != NO_MORE_FILES:
+                    raise
+                return found
+            flags, entries = 0, answer[8:]
+            while True:
+                step, _, size = struct.unpack("<III", entries[:12])
+                found.append(entries[12:12 + size].decode("utf-16-le"))
+                if step == 0:
+                    break
+                entries = entries[step:]
 
     def lock(self, file_id, offset, length, flags, sequence=0):
         self.call(LOCK, struct.pack("<HHI16sQQII", 48, 1, sequence, file_id, offset, length, flags, 0))

@@ -37,6 +37,7 @@ enum class VfsOp : std::uint8_t {
     allocated_ranges,
     zero_range,
     copy_range,
+    guard,
     list,
     remove,
     rename,
@@ -103,6 +104,14 @@ class MemoryShare final : public vfs::Share, public std::enable_shared_from_this
     void support_watches() { watches_supported_ = true; }
     void announce(const vfs::HostChange& change);
     std::size_t watch_count();
+    // Files can be guarded, once this was asked for.
+    void support_guards() { guards_supported_ = true; }
+    // Somebody "on the host" opens a file: true if he could at once, else he waits until the guard
+    // has been settled.  He has it open until host_close.
+    bool host_open(const std::string& path, bool writes);
+    void host_close(const std::string& path);
+    bool host_waits(const std::string& path);
+    void guard_settled(vfs::FileId file, vfs::GuardState state) override;
     // Lets every stuck operation go on as a delayed one.
     void release_stuck();
     MemoryCounters counters() const;
@@ -151,6 +160,22 @@ class MemoryShare final : public vfs::Share, public std::enable_shared_from_this
     std::atomic<std::uint64_t> started_{0};
     std::atomic<std::uint64_t> finished_{0};
     std::atomic<std::uint64_t> open_files_{0};
+    struct Guard {
+        vfs::GuardState state;
+        vfs::GuardLevel held{vfs::GuardLevel::none};
+        std::shared_ptr<vfs::GuardListener> listener;
+        bool breaking{false};
+        bool host_reads{false};
+        bool host_writes{false};
+    };
+    Result<vfs::GuardState> do_guard(std::uint64_t inode, const vfs::GuardRequest& request);
+    std::uint64_t inode_of(const std::string& path);
+    std::atomic<bool> guards_supported_{false};
+    struct Guards {
+        std::map<std::uint64_t, Guard> by_inode;
+        std::uint64_t number{0};
+    };
+    Guarded<Guards, Rank::leaf> guards_;
     class MemoryWatch;
     std::atomic<bool> watches_supported_{false};
     Guarded<std::vector<std::pair<const vfs::Watch*, std::shared_ptr<vfs::WatchListener>>>,

@@ -148,6 +148,8 @@ class MemoryFile final : public vfs::File {
     void list(const vfs::OpContext&, const vfs::ListRequest&, vfs::Done<vfs::DirBatch>) override;
     void copy_range(const vfs::OpContext&, const vfs::CopyRequest&,
                     vfs::Done<std::uint64_t>) override;
+    void guard(const vfs::OpContext&, const vfs::GuardRequest&,
+               vfs::Done<vfs::GuardState>) override;
 
   private:
     friend class MemoryShare;

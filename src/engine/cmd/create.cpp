@@ -339,31 +339,40 @@ NtStatus enter(Call& call, const std::shared_ptr<Open>& open) {
     return open->id != 0 ? NtStatus::SUCCESS : NtStatus::TOO_MANY_OPENED_FILES;
 }
 
-// [MS-FSA] 2.1.5.18, [MS-SMB2] 3.3.5.9: what the client may cache.  Last, with nothing to wait for
-// before the response, so that a break follows the grant that it takes back.
-void grant_cache(CreateState& state, const Open& open) {
+// What the client asks to cache, as far as the share allows; nullopt: nothing.
+std::optional<fsa::CacheRequest> cache_request(const CreateState& state, const Open& open) {
     using L = wire::OplockLevel;
-    Call& call = state.call;
-    const SharePolicy& policy = *call.tree->policy;
-    if (!open.fsa || !policy.oplocks) return;
+    const SharePolicy& policy = *state.call.tree->policy;
+    if (!open.fsa || !policy.oplocks) return std::nullopt;
     fsa::CacheRequest request;
     request.directory = open.is_directory();
-    std::shared_ptr<fsa::CacheHolder> holder;
     if (state.lease) {
         request.state = state.lease_request->state;
         request.epoch = state.lease_request->epoch;
-        holder = state.lease;
     } else {
         const L level = state.request.requested_oplock_level;
-        if (request.directory || level == L::none || level == L::lease) return;
+        if (request.directory || level == L::none || level == L::lease) return std::nullopt;
         request.state = level == L::ii          ? fsa::cache::read
                         : level == L::exclusive ? fsa::cache::read | fsa::cache::write
                                                 : fsa::cache::all;
+    }
+    if (policy.level2_only) request.state &= fsa::cache::read;
+    return request;
+}
+
+// [MS-FSA] 2.1.5.18, [MS-SMB2] 3.3.5.9: what the client may cache.  Last, with nothing to wait for
+// before the response, so that a break follows the grant that it takes back.
+void grant_cache(CreateState& state, const Open& open, const fsa::CacheRequest& request) {
+    using L = wire::OplockLevel;
+    Call& call = state.call;
+    std::shared_ptr<fsa::CacheHolder> holder;
+    if (state.lease) {
+        holder = state.lease;
+    } else {
         auto oplock = std::make_shared<OplockHolder>(call.server(), open.fsa->file_ptr());
         oplock->set_open(open.persistent_id, open.id, {call.session->id, call.tree->encrypt});
         holder = std::move(oplock);
     }
-    if (policy.level2_only) request.state &= fsa::cache::read;
     state.caching = open.fsa->file().request_cache(*open.fsa, request, std::move(holder));
     if (state.lease) {
         state.response_oplock = L::lease;
@@ -563,7 +572,14 @@ Reply create(Call& call, wire::CreateRequest request) {
             call.server().host_watches.start(open, call.op(Lane::metadata), false);
         co_await watching;
     }
-    grant_cache(state, *open);
+    std::optional<fsa::CacheRequest> caching = cache_request(state, *open);
+    if (caching) {
+        // What is guarded before it is granted, nobody on the host misses.
+        Task<bool> guarding =
+            call.server().host_guards.take(*open, call.op(Lane::metadata), caching->state);
+        caching->guarded = co_await guarding;
+        grant_cache(state, *open, *caching);
+    }
     grant_durable(state, open);
     co_return answer(state, *open);
 }
