@@ -54,9 +54,8 @@ class PatientOpen {
     }
 
     void start() {
-        run_blocking(context_, vfs::Done<OpenReply>(&PatientOpen::tried, this), [this] {
-            return share_.open_blocking(context_, request_, missing_);
-        });
+        run_blocking(context_, vfs::Done<OpenReply>(&PatientOpen::tried, this),
+                     [this] { return share_.open_blocking(context_, request_, missing_); });
     }
 
   private:
@@ -265,7 +264,7 @@ Opened PosixShare::open_existing(const std::string& path, const OpenRequest& req
     };
     if (request.kind == WantKind::directory) return open_directory();
     if (!wants_data(request)) return open(O_PATH | follow, true, false);
-    if (open_files_.any_pinned()) {
+    if (open_files_->any_pinned()) {
         std::optional<Opened> shared = open_shared(path, request, blocking, follow);
         if (shared) return std::move(*shared);
     }
@@ -293,7 +292,7 @@ std::optional<Opened> PosixShare::open_shared(const std::string& path, const Ope
     const bool reads = (request.access & vfs::access_read_data) != 0;
     const bool writes = (request.access & vfs::access_write_data) != 0;
     if (!may_access(probe.get(), (reads ? R_OK : 0) | (writes ? W_OK : 0))) return std::nullopt;
-    UniqueFd fd = open_files_.share(key_of(st), probe.get(), {reads, writes});
+    UniqueFd fd = open_files_->share(key_of(st), probe.get(), {reads, writes});
     if (!fd && errno == ENOENT) return std::nullopt;
     const bool shared = static_cast<bool>(fd);
     return Opened{std::move(fd), false, writes, shared};
@@ -349,8 +348,8 @@ OpenReply PosixShare::make_reply(Opened&& opened, std::string path_on_disk,
     traits.key = {stat.id.volume, stat.id.inode};
     traits.tracked = opened.shared || tracks(opened, stat);
     if (traits.tracked && !opened.shared) {
-        open_files_.add(traits.key, opened.fd.get(),
-                        {(request.access & vfs::access_read_data) != 0, opened.writable});
+        open_files_->add(traits.key, opened.fd.get(),
+                         {(request.access & vfs::access_read_data) != 0, opened.writable});
     }
     reply.file = std::make_shared<PosixFile>(shared_from_this(), std::move(opened.fd), traits,
                                              std::move(path_on_disk));

@@ -36,8 +36,7 @@ bool covers(OpenFiles::Use has, OpenFiles::Use wanted) {
 UniqueFd open_again(int fd, bool writes) {
     const AsRoot root;
     const int mode = writes ? O_RDWR : O_RDONLY;
-    return UniqueFd(
-        ::open(ProcPath(fd).c_str(), mode | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    return UniqueFd(::open(ProcPath(fd).c_str(), mode | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
 }
 
 std::int64_t nanoseconds(std::int64_t seconds, std::int64_t rest) {
@@ -75,6 +74,14 @@ bool set_lock(int fd, short type, std::uint64_t begin, std::uint64_t end) {
 }
 
 }  // namespace
+
+std::shared_ptr<OpenFiles> OpenFiles::of_process() {
+    static Locked<std::weak_ptr<OpenFiles>> known;
+    const auto present = known.lock();
+    std::shared_ptr<OpenFiles> files = present->lock();
+    if (!files) *present = files = std::make_shared<OpenFiles>();
+    return files;
+}
 
 OpenFiles::~OpenFiles() { reader_.lock()->reset(); }
 

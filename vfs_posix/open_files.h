@@ -1,5 +1,5 @@
-// OpenFiles: the descriptors that a share has open for data, by file, and what the kernel is asked
-// to keep on them: leases (F_SETLEASE) and byte-range locks (F_OFD_SETLK).
+// OpenFiles: the descriptors that the shares of this process have open for data, by file, and what
+// the kernel is asked to keep on them: leases (F_SETLEASE) and byte-range locks (F_OFD_SETLK).
 //
 // Purpose: the kernel gives a lease on an open file description only if the file has no other one
 //   that is in its way, of our own included, and two descriptions of ours would break each other's
@@ -8,7 +8,8 @@
 // Spec: vfs::File::guard, host_lock; fcntl(2), open(2).
 // Thread: any.  A shard's lock is held across short system calls (fcntl, dup, reopening a file that
 //   is open), never across a callback.  LeaseReader has a thread of its own.
-// Lifetime: the Share's.  A file's entry lives while it has members.
+// Lifetime: as long as there is a share: one share's descriptions are in another's way, too, if
+//   their directories overlap.  A file's entry lives while it has members.
 // Errors: NtStatus.  Where the file system or our rights do not allow a lease, the file is not
 //   guarded, and clients may not cache.
 //
@@ -39,8 +40,8 @@
 
 namespace smb3d::vfs_posix {
 
-// Takes the kernel's signals that a lease is to be broken.  They are sent to its own thread, so that
-// no other needs to have them blocked.
+// Takes the kernel's signals that a lease is to be broken.  They are sent to its own thread, so
+// that no other needs to have them blocked.
 class LeaseReader {
   public:
     // `broken`: of the lease that was taken through this descriptor; -1: of any.
@@ -76,6 +77,8 @@ class OpenFiles {
     };
 
     OpenFiles() = default;
+    // The one of this process.
+    static std::shared_ptr<OpenFiles> of_process();
     ~OpenFiles();
     OpenFiles(const OpenFiles&) = delete;
     OpenFiles& operator=(const OpenFiles&) = delete;

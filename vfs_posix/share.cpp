@@ -293,7 +293,7 @@ void PosixShare::watch(const vfs::OpContext& context, const vfs::WatchRequest& r
 }
 
 void PosixShare::guard_settled(vfs::FileId file, vfs::GuardState state) {
-    open_files_.settle({file.volume, file.inode}, state);
+    open_files_->settle({file.volume, file.inode}, state);
 }
 
 void PosixShare::detach(Loop& loop) {

@@ -60,7 +60,7 @@ class PosixShare final : public vfs::Share, public std::enable_shared_from_this<
     void guard_settled(vfs::FileId file, vfs::GuardState state) override;
     void detach(Loop& loop) override;
 
-    OpenFiles& open_files() { return open_files_; }
+    OpenFiles& open_files() { return *open_files_; }
     const PosixOptions& options() const { return options_; }
     const FileSystemTraits& traits() const { return traits_; }
     Resolver& resolver() { return resolver_; }
@@ -147,7 +147,7 @@ class PosixShare final : public vfs::Share, public std::enable_shared_from_this<
     Resolver resolver_;
     const std::shared_ptr<const vfs::Location> location_;
     AttribCache attribs_;
-    OpenFiles open_files_;
+    const std::shared_ptr<OpenFiles> open_files_{OpenFiles::of_process()};
     Pace pace_;
     std::atomic<bool> nowait_writes_{true};
     std::atomic<bool> writes_inline_{true};

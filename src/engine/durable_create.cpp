@@ -535,8 +535,7 @@ void grant_durable(CreateState& state, const std::shared_ptr<Open>& open) {
 
 NtStatus refusal_for_sharing(CreateState& state, vfs::FileId id) {
     ServerImpl& server = state.call.server();
-    const auto share = reinterpret_cast<std::uintptr_t>(state.call.tree->policy->backend.get());
-    const std::shared_ptr<fsa::File> file = server.files.find({share, id});
+    const std::shared_ptr<fsa::File> file = server.files.find({state.call.tree->place.store(), id});
     if (!file || server.durable.table.waiting_count() == 0) return NtStatus::SHARING_VIOLATION;
     for (const auto& view : file->opens()) {
         const DurableTable::Found found = server.durable.table.find(view.id);

@@ -35,7 +35,7 @@ fsa::CacheState allowed_by(vfs::GuardLevel level) {
 
 void HostGuardListener::guard_broken(vfs::FileId file, vfs::GuardState state) {
     if ((users_.fetch_add(1, std::memory_order_acquire) & closed_bit) == 0) {
-        if (const auto share = share_.lock()) guards_.break_caches(share, file, state);
+        if (const auto share = share_.lock()) guards_.break_caches(share, {store_, file}, state);
     }
     users_.fetch_sub(1, std::memory_order_release);
 }
@@ -56,12 +56,11 @@ struct HostGuards::Waiting {
     vfs::GuardState state;
 };
 
-std::shared_ptr<HostGuardListener> HostGuards::listener_for(
-    const std::shared_ptr<vfs::Share>& share) {
+std::shared_ptr<HostGuardListener> HostGuards::listener_for(const Tree& tree) {
+    const std::shared_ptr<vfs::Share>& share = tree.policy->backend;
     const auto listeners = listeners_.lock();
-    std::shared_ptr<HostGuardListener>& listener =
-        (*listeners)[reinterpret_cast<std::uintptr_t>(share.get())];
-    if (!listener) listener = std::make_shared<HostGuardListener>(*this, share);
+    std::shared_ptr<HostGuardListener>& listener = (*listeners)[share.get()];
+    if (!listener) listener = std::make_shared<HostGuardListener>(*this, share_id(tree), share);
     return listener;
 }
 
@@ -71,7 +70,7 @@ Task<bool> HostGuards::take(Open& open, const vfs::OpContext& op, fsa::CacheStat
     if (fsa::legal_state(wanted) == fsa::cache::none) co_return false;
     vfs::GuardRequest request;
     request.level = level_for(wanted);
-    request.listener = listener_for(policy.backend);
+    request.listener = listener_for(*open.tree);
     Pending<vfs::GuardState> guarding(*op.loop);
     open.file->guard(op, request, guarding.done());
     const Result<vfs::GuardState> state = co_await guarding;
@@ -85,11 +84,10 @@ Task<bool> HostGuards::take(Open& open, const vfs::OpContext& op, fsa::CacheStat
     co_return true;
 }
 
-void HostGuards::break_caches(const std::shared_ptr<vfs::Share>& share, vfs::FileId id,
+void HostGuards::break_caches(const std::shared_ptr<vfs::Share>& share, const fsa::FileKey& key,
                               vfs::GuardState state) {
-    std::shared_ptr<fsa::File> file =
-        server_.files.find({reinterpret_cast<std::uintptr_t>(share.get()), id});
-    if (file == nullptr) return share->guard_settled(id, state);
+    std::shared_ptr<fsa::File> file = server_.files.find(key);
+    if (file == nullptr) return share->guard_settled(key.id, state);
     auto waiting = std::make_shared<Waiting>(Waiting{this, share, std::move(file), state});
     Waiting& held = *waiting;
     waiting_.lock()->emplace(&held, std::move(waiting));

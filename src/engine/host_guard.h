@@ -28,8 +28,8 @@ class HostGuards;
 // Of one share.
 class HostGuardListener final : public vfs::GuardListener {
   public:
-    HostGuardListener(HostGuards& guards, std::weak_ptr<vfs::Share> share)
-        : guards_(guards), share_(std::move(share)) {}
+    HostGuardListener(HostGuards& guards, fsa::ShareId store, std::weak_ptr<vfs::Share> share)
+        : guards_(guards), store_(store), share_(std::move(share)) {}
     void guard_broken(vfs::FileId file, vfs::GuardState state) override;
     // After it returns nothing reaches the server.  May wait for a call under way; not on a loop.
     void close();
@@ -37,6 +37,7 @@ class HostGuardListener final : public vfs::GuardListener {
   private:
     static constexpr std::uint32_t closed_bit = 0x8000'0000;
     HostGuards& guards_;
+    const fsa::ShareId store_;
     const std::weak_ptr<vfs::Share> share_;
     std::atomic<std::uint32_t> users_{0};
 };
@@ -51,19 +52,20 @@ class HostGuards {
     Task<bool> take(Open& open, const vfs::OpContext& op, fsa::CacheState wanted);
 
     // What clients cache is beyond what is guarded now.
-    void break_caches(const std::shared_ptr<vfs::Share>& share, vfs::FileId id,
+    void break_caches(const std::shared_ptr<vfs::Share>& share, const fsa::FileKey& key,
                       vfs::GuardState state);
     void close();
 
   private:
     // Somebody on the host who waits for clients.
     struct Waiting;
-    std::shared_ptr<HostGuardListener> listener_for(const std::shared_ptr<vfs::Share>& share);
+    std::shared_ptr<HostGuardListener> listener_for(const Tree& tree);
     void go_on(Waiting& waiting);
     void forget(Waiting& waiting);
 
     ServerImpl& server_;
-    Guarded<std::unordered_map<fsa::ShareId, std::shared_ptr<HostGuardListener>>, Rank::leaf>
+    // By back end.
+    Guarded<std::unordered_map<const vfs::Share*, std::shared_ptr<HostGuardListener>>, Rank::leaf>
         listeners_;
     Guarded<std::unordered_map<Waiting*, std::shared_ptr<Waiting>>, Rank::leaf> waiting_;
 };
