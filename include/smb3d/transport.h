@@ -8,6 +8,7 @@
 // Errors: none are returned; a Link that fails calls on_closed() with the reason.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -61,6 +62,9 @@ class Link {
     // machine has confirmed.  A transport that cannot tell lets everything count as confirmed.
     virtual std::uint64_t sent_position() const { return 0; }
     virtual std::uint64_t confirmed_position() const { return ~std::uint64_t{0}; }
+    // How long nothing at all has come from the peer's machine, not even a confirmation.  A
+    // transport that cannot tell has just heard of it.
+    virtual std::chrono::milliseconds unheard() const { return std::chrono::milliseconds(0); }
     // Back-pressure: no further on_message() until resume (at most one that was under way).
     // resume_receive() never calls on_message() itself.
     virtual void pause_receive() = 0;

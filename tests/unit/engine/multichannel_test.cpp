@@ -393,6 +393,43 @@ TEST_F(Unsolicited, GoesOverAnotherChannelIfItDoesNotArrive_3_3_4_7) {
     expect_nothing(b.second);
 }
 
+TEST_F(Unsolicited, ASilentChannelIsClosedWhenThereIsAnother_3_3_4_7) {
+    b.first.go_silent();
+    send({.until_confirmed = true});
+    EXPECT_TRUE(got(b.second) && taken_by(two));
+    EXPECT_TRUE(b.first.disconnected());
+    EXPECT_EQ(b.second.create("x").status(), NtStatus::SUCCESS);
+    // The only one that is left is not closed, whatever it says.
+    b.second.go_silent();
+    send({.until_confirmed = true, .gone_after = {}, .still_wanted = [] { return true; }});
+    EXPECT_TRUE(got(b.second) && taken_by(two));
+    expect_nothing(b.second);
+}
+
+TEST_F(Unsolicited, AClientThatIsSilentOnAllChannelsIsGone_3_3_4_7) {
+    b.first.go_silent();
+    b.second.go_silent();
+    send({.until_confirmed = true, .gone_after = {}, .still_wanted = [] { return true; }});
+    EXPECT_TRUE(b.first.disconnected());
+    EXPECT_TRUE(taken_by(two));
+    EXPECT_TRUE(b.second.disconnected());
+    EXPECT_TRUE(TestServer::eventually([&] { return b.server.engine().sessions().empty(); }));
+}
+
+TEST_F(Unsolicited, TheLastOfSilentChannelsHasTime_3_3_4_7) {
+    b.first.go_silent();
+    b.second.go_silent();
+    std::atomic<bool> wanted{true};
+    send({.until_confirmed = true, .still_wanted = [&] { return wanted.load(); }});
+    EXPECT_TRUE(b.first.disconnected());
+    std::this_thread::sleep_for(engine::confirm_after * 3 / 2);
+    EXPECT_FALSE(b.second.ended());
+    wanted = false;  // the client has answered
+    EXPECT_TRUE(taken_by(two));
+    EXPECT_TRUE(got(b.second));
+    expect_nothing(b.second);
+}
+
 // ---- FSCTL_QUERY_NETWORK_INTERFACE_INFO
 
 TEST(NetworkInterfaces, AreListed_3_3_5_15_11) {
