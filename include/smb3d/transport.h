@@ -62,9 +62,6 @@ class Link {
     // machine has confirmed.  A transport that cannot tell lets everything count as confirmed.
     virtual std::uint64_t sent_position() const { return 0; }
     virtual std::uint64_t confirmed_position() const { return ~std::uint64_t{0}; }
-    // How long nothing at all has come from the peer's machine, not even a confirmation.  A
-    // transport that cannot tell has just heard of it.
-    virtual std::chrono::milliseconds unheard() const { return std::chrono::milliseconds(0); }
     // Back-pressure: no further on_message() until resume (at most one that was under way).
     // resume_receive() never calls on_message() itself.
     virtual void pause_receive() = 0;
@@ -83,6 +80,9 @@ class Link {
     // True if the transport itself encrypts (QUIC): SMB encryption may then be skipped.
     virtual bool secure() const { return false; }
     virtual RdmaLink* rdma() { return nullptr; }
+    // How long nothing at all has come from the peer's machine, not even a confirmation.  A
+    // transport that cannot tell has just heard of it.
+    virtual std::chrono::milliseconds unheard() const { return std::chrono::milliseconds(0); }
 };
 
 // What a Link with remote memory adds ([MS-SMBD] 2.2.3.1 buffer descriptors; [MS-SMB2] 3.3.5.12,
