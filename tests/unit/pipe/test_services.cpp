@@ -593,7 +593,7 @@ TEST_F(Services, Management_C706_AppendixQ) {
         name.u32(10);
         name.u32(100);
         EXPECT_EQ(to_hex(*client.call(4, name.view())),
-                  to_hex(from_hex("64000000 00000000 01000000 00000000 D3060000")));
+                  to_hex(from_hex("64000000 00000000 01000000 00000000 d3060000")));
         EXPECT_FALSE(client.call(5, {}));
         EXPECT_EQ(client.fault, 0x1C010002U);
     }
