@@ -373,10 +373,7 @@ bool HostMonitor::judge_first(Told& told) {
     const auto found = nodes_.find(event.wd);
     if (event.mask == 0 || found == nodes_.end()) return true;
     const Node& node = found->second;
-    if ((event.mask & name_events) == 0) {
-        judge_inode(event, node, told);
-        return true;
-    }
+    if ((event.mask & name_events) == 0) return judge_inode(event, node, told);
     if (must_wait(event, node)) return false;
     if ((event.mask & IN_MOVED_FROM) == 0) {
         judge_name(event, node, (event.mask & IN_DELETE) == 0, told);
@@ -461,17 +458,25 @@ bool HostMonitor::is_ours(const Event& event, const Node& node) const {
 }
 
 // Data or attributes of something in the directory; of the directory itself (no name) its parent's
-// watch tells.
-void HostMonitor::judge_inode(const Event& event, const Node& node, Told& told) {
-    if (event.name.empty() || is_ours(event, node)) return;
+// watch tells.  False: not yet.
+bool HostMonitor::judge_inode(const Event& event, const Node& node, Told& told) {
+    if (event.name.empty()) return true;
+    // A removal forgets the touch, and notes the name at its end: what is not under way any more
+    // has done both, if it is asked in this order.
+    const bool wait = must_wait(event, node);
+    if (is_ours(event, node) || held_->resolver().own().noted(node.key, event.name, false)) {
+        return true;
+    }
+    if (wait) return false;
     auto path = path_of(event.wd, event.name);
-    if (!path) return;
+    if (!path) return true;
     HostChange change;
     change.kind =
         (event.mask & IN_MODIFY) != 0 ? HostChange::Kind::modified : HostChange::Kind::attributes;
     change.directory = (event.mask & IN_ISDIR) != 0;
     change.path = std::move(*path);
     tell(told, node.watches, change);
+    return true;
 }
 
 void HostMonitor::tell(Told& told, const std::vector<WatchId>& watches, const HostChange& change) {

@@ -108,7 +108,7 @@ class HostMonitor : public std::enable_shared_from_this<HostMonitor> {
     void judge_name(const Event& event, const Node& node, bool added, Told& told);
     void judge_pair(const Event& from, const Event& to, Told& told);
     bool is_ours(const Event& event, const Node& node) const;
-    void judge_inode(const Event& event, const Node& node, Told& told);
+    bool judge_inode(const Event& event, const Node& node, Told& told);
     void tell(Told& told, const std::vector<WatchId>& watches, const vfs::HostChange& change);
     void tell_lost(Told& told);
     void tell_gone(Told& told);

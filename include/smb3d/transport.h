@@ -8,6 +8,7 @@
 // Errors: none are returned; a Link that fails calls on_closed() with the reason.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -79,6 +80,9 @@ class Link {
     // True if the transport itself encrypts (QUIC): SMB encryption may then be skipped.
     virtual bool secure() const { return false; }
     virtual RdmaLink* rdma() { return nullptr; }
+    // How long nothing at all has come from the peer's machine, not even a confirmation.  A
+    // transport that cannot tell has just heard of it.
+    virtual std::chrono::milliseconds unheard() const { return std::chrono::milliseconds(0); }
 };
 
 // What a Link with remote memory adds ([MS-SMBD] 2.2.3.1 buffer descriptors; [MS-SMB2] 3.3.5.12,

@@ -205,8 +205,8 @@ constexpr Row table[] = {
     {"server.max_open_files", Type::integer, "262144", 16, 10000000, none, live, optional,
      put<&Config::max_open_files>,
      "Open files and directories at once.  The limit on the process's file descriptors is raised "
-     "to fit "
-     "as far as the system allows."},
+     "to fit as far as the system allows; if that is too few, seven eighths of them, less 256, are "
+     "for open files."},
     {"server.multichannel", Type::boolean, "true", 0, 0, none, live, optional,
      put<&Config::multichannel>,
      "Let SMB 3 clients use several connections for one session (multichannel)."},

@@ -36,6 +36,14 @@ constexpr auto component = log::Component::daemon;
 
 unsigned cores() { return std::max(1U, std::thread::hardware_concurrency()); }
 
+std::uint32_t open_file_limit(const Config& config) {
+    // Two descriptors a file at most (its data, and the lease on them while clients cache), one a
+    // connection, and the process's own.
+    const std::uint64_t wanted = 2ULL * config.max_open_files + config.max_connections + 1024;
+    const std::uint64_t have = raise_file_limit(wanted);
+    return have < wanted ? open_files_that_fit(have, config.max_open_files) : config.max_open_files;
+}
+
 }  // namespace
 
 void block_signals() {
@@ -78,13 +86,11 @@ std::expected<void, std::string> Daemon::open_directories() {
     auto guid = server_guid(config_->state_dir + "/server.guid");
     if (!guid) return std::unexpected(guid.error());
     guid_ = *guid;
-    // Two descriptors a file at most (its data, and the lease on them while clients cache), one a
-    // connection, and the process's own.
-    const std::uint64_t wanted = 2ULL * config_->max_open_files + config_->max_connections + 1024;
-    if (const std::uint64_t have = raise_file_limit(wanted); have < wanted) {
+    if (const std::uint32_t fit = open_file_limit(*config_); fit < config_->max_open_files) {
         log::info(component,
-                  "the system allows {} file descriptors; for server.max_open_files it would be {}",
-                  have, wanted);
+                  "the system allows file descriptors for {} open files only, not for the {} of "
+                  "server.max_open_files",
+                  fit, config_->max_open_files);
     }
     const auto guarded = [](const ShareConfig& share) { return share.kernel_leases; };
     const std::uint64_t patience = lease_break_time_ms();
@@ -196,7 +202,7 @@ std::shared_ptr<const engine::ServerConfig> Daemon::server_config(const Config& 
     made->idle_session_minutes =
         static_cast<std::uint32_t>((config.idle_session_timeout_ms + 59999) / 60000);
     made->max_sessions = config.max_sessions;
-    made->max_open_files = config.max_open_files;
+    made->max_open_files = open_file_limit(config);
     made->multichannel = config.multichannel;
     made->max_channels_per_session = config.max_channels;
     made->leases = config.leases;

@@ -134,4 +134,12 @@ std::uint64_t raise_file_limit(std::uint64_t wanted) {
     return limit.rlim_cur;
 }
 
+std::uint32_t open_files_that_fit(std::uint64_t descriptors, std::uint32_t wanted) {
+    constexpr std::uint64_t own = 256;
+    constexpr std::uint64_t fewest = 16;
+    const std::uint64_t kept = own + descriptors / 8;
+    const std::uint64_t fit = descriptors > kept + fewest ? descriptors - kept : fewest;
+    return static_cast<std::uint32_t>(std::min<std::uint64_t>(wanted, fit));
+}
+
 }  // namespace smb3d::daemon

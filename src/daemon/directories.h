@@ -41,4 +41,8 @@ std::uint64_t lease_break_time_ms();
 // Raises the limit on file descriptors towards `wanted`; returns what it is now.
 std::uint64_t raise_file_limit(std::uint64_t wanted);
 
+// How many of `wanted` files may be open with so many descriptors: what is left is for connections,
+// and for the server's own work, so that a file can always be closed, deleted or renamed.
+std::uint32_t open_files_that_fit(std::uint64_t descriptors, std::uint32_t wanted);
+
 }  // namespace smb3d::daemon

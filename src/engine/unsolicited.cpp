@@ -23,7 +23,9 @@ struct Delivery {
     Sent sent;
     bool until_confirmed{false};
     std::function<bool()> still_wanted;
-    std::uint64_t taken{0};  // by this connection, the last of those that took it
+    std::chrono::milliseconds gone_after{0};
+    std::uint64_t taken{0};       // by this connection, the last of those that took it
+    std::uint64_t watched_ns{0};  // since when; 0: not yet
 
     void report() {
         if (sent) sent(taken);
@@ -38,29 +40,58 @@ struct ConfirmTimer : Timer {
     std::uint64_t position{0};
 };
 
+bool is_confirmed(const Connection& connection, std::uint64_t position) {
+    return connection.link().confirmed_position() >= position;
+}
+
+// Not a slow one, or one whose client does not read: its machine would say so.
+bool is_silent(const Connection& connection) {
+    constexpr std::chrono::milliseconds grain{50};  // of the timer, and of the kernel's clock
+    return connection.link().unheard() + grain >= confirm_after;
+}
+
+void on_confirm_timer(Timer* timer);
+
+void watch(Connection& connection, std::unique_ptr<Delivery> delivery, std::uint64_t position) {
+    auto* timer = new ConfirmTimer;
+    timer->fire = on_confirm_timer;
+    timer->position = position;
+    delivery->server->work_began();  // the loops turn until it has fired
+    if (delivery->watched_ns == 0) delivery->watched_ns = connection.loop().now_ns();
+    timer->delivery = std::move(delivery);
+    connection.loop().arm(*timer, confirm_after);
+}
+
+// The message has not arrived in time.
+void go_on(Connection* connection, std::unique_ptr<Delivery> delivery, std::uint64_t position) {
+    const bool last = delivery->stops.empty();
+    if (connection != nullptr && is_silent(*connection)) {
+        const std::uint64_t waited_ns = connection->loop().now_ns() - delivery->watched_ns;
+        if (!last || std::chrono::nanoseconds(waited_ns) >= delivery->gone_after) {
+            connection->disconnect("it does not confirm what is sent to it");
+            connection = nullptr;
+        }
+    }
+    if (last && connection != nullptr) {
+        watch(*connection, std::move(delivery), position);
+    } else {
+        try_next(std::move(delivery));
+    }
+}
+
 void on_confirm_timer(Timer* timer) {
     const std::unique_ptr<ConfirmTimer> self(static_cast<ConfirmTimer*>(timer));
     ServerImpl& server = *self->delivery->server;
-    const Connection* connection = server.connection_here(self->delivery->taken);
+    Connection* connection = server.connection_here(self->delivery->taken);
+    if (connection != nullptr && connection->closing()) connection = nullptr;
     const auto& still_wanted = self->delivery->still_wanted;
-    if (still_wanted && !still_wanted()) {
-        self->delivery->report();
-    } else if (connection != nullptr && !connection->closing() &&
-               connection->link().confirmed_position() >= self->position) {
+    if ((still_wanted && !still_wanted()) ||
+        (connection != nullptr && is_confirmed(*connection, self->position))) {
         self->delivery->report();
     } else {
-        try_next(std::move(self->delivery));
+        go_on(connection, std::move(self->delivery), self->position);
     }
     server.work_ended();
-}
-
-void watch(Connection& connection, std::unique_ptr<Delivery> delivery) {
-    auto* timer = new ConfirmTimer;
-    timer->fire = on_confirm_timer;
-    timer->position = connection.link().sent_position();
-    delivery->server->work_began();  // the loops turn until it has fired
-    timer->delivery = std::move(delivery);
-    connection.loop().arm(*timer, confirm_after);
 }
 
 void try_next(std::unique_ptr<Delivery> delivery) {
@@ -77,8 +108,12 @@ void try_next(std::unique_ptr<Delivery> delivery) {
         if (connection != nullptr &&
             send_unsolicited(*connection, stop.recipient, delivery->message)) {
             delivery->taken = stop.connection_id;
-            if (delivery->until_confirmed && !delivery->stops.empty()) {
-                watch(*connection, std::move(delivery));
+            // The last of several too, as long as an answer can be waited for.
+            const bool further = !delivery->stops.empty();
+            const bool last_of_several = delivery->watched_ns != 0 && delivery->still_wanted;
+            if (delivery->until_confirmed && (further || last_of_several)) {
+                const std::uint64_t position = connection->link().sent_position();
+                watch(*connection, std::move(delivery), position);
             } else {
                 delivery->report();
             }
@@ -126,6 +161,7 @@ void send_to_sessions(ServerImpl& server, const std::vector<Recipient>& recipien
     delivery->sent = std::move(sent);
     delivery->until_confirmed = rules.until_confirmed;
     delivery->still_wanted = rules.still_wanted;
+    delivery->gone_after = rules.gone_after;
     auto& stops = delivery->stops;
     bool must_seal = false;
     for (const Recipient& recipient : recipients) {

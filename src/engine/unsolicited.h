@@ -62,8 +62,13 @@ struct SendRules {
     // message must be sealed (smb2.lease.v2_complex1).
     const ClientGuid* client{nullptr};
     // A channel whose network is down takes messages for long: if the peer's machine has not
-    // confirmed the message within `confirm_after`, it goes over the next channel as well.
+    // confirmed the message within `confirm_after`, it goes over the next channel as well.  If
+    // nothing at all has come from the peer since, the channel is closed: its client replays over
+    // another one what it still waits for (smb2.multichannel.leases.test2).  The last channel is
+    // closed only if the client has been silent on all of several for `gone_after`: then it is
+    // gone, and who waits for its answer need not wait longer (leases.test4).
     bool until_confirmed{false};
+    std::chrono::milliseconds gone_after{30'000};
     // Asked before it goes over a further channel, if there: false: the client has answered.
     std::function<bool()> still_wanted{};
 };

@@ -21,10 +21,18 @@ namespace smb3d::pipe {
 // Context handles that a pipe's client holds open.
 inline constexpr std::size_t max_context_handles = 64;
 
+// What has gone over one pipe.
+struct RpcCounters {
+    std::uint32_t calls_received{0};
+    std::uint32_t packets_received{0};
+    std::uint32_t packets_sent{0};
+};
+
 struct Call {
     const Caller& caller;
     const ServerView& view;
     std::vector<ndr::ContextHandle>& handles;
+    const RpcCounters& counters;
 };
 
 // Null: the operation does not exist, nca_s_op_rng_error.
@@ -57,6 +65,8 @@ const PipeService* find_pipe(std::string_view name);
 const Interface& srvsvc_interface();
 const Interface& wkssvc_interface();
 const Interface& lsarpc_interface();
+// Bound on any pipe.
+const Interface& mgmt_interface();
 
 // The limit on one reply's stub: enumerations stop there and say that there is more.
 inline constexpr std::size_t max_reply = 1024 * 1024;

@@ -46,7 +46,10 @@ void RpcConnection::feed(Bytes input, const Caller& caller, std::vector<Bits>& r
             break;
         }
         if (rest.size() < header->fragment_length) break;
+        ++counters_.packets_received;
+        const std::size_t sent = replies.size();
         on_pdu(rest.first(header->fragment_length), work);
+        counters_.packets_sent += static_cast<std::uint32_t>(replies.size() - sent);
         at += header->fragment_length;
     }
     input_.erase(input_.begin(), input_.begin() + static_cast<std::ptrdiff_t>(at));
@@ -101,6 +104,16 @@ bool RpcConnection::begin_security(const Pdu& pdu, Work& work) {
     return true;
 }
 
+const Interface* RpcConnection::find_interface(const SyntaxId& wanted) const {
+    for (const Interface* offered : {service_.interface, &mgmt_interface()}) {
+        const SyntaxId& id = offered->id;
+        if (wanted.uuid == id.uuid && wanted.major == id.major && wanted.minor <= id.minor) {
+            return offered;
+        }
+    }
+    return nullptr;
+}
+
 // [C706] 12.6.3.1: each proposed presentation context gets its own result.
 ContextAnswer RpcConnection::answer(const PresentationContext& context) {
     ContextAnswer answer;
@@ -109,11 +122,8 @@ ContextAnswer RpcConnection::answer(const PresentationContext& context) {
         answer.result = ContextResult::negotiate_ack;
         return answer;
     }
-    const Interface& offered = *service_.interface;
-    const bool known = context.abstract.uuid == offered.id.uuid &&
-                       context.abstract.major == offered.id.major &&
-                       context.abstract.minor <= offered.id.minor;
-    if (!known) {
+    const Interface* const offered = find_interface(context.abstract);
+    if (offered == nullptr) {
         answer.reason = static_cast<std::uint16_t>(RejectReason::abstract_syntax_not_supported);
         return answer;
     }
@@ -126,7 +136,7 @@ ContextAnswer RpcConnection::answer(const PresentationContext& context) {
         answer.reason = static_cast<std::uint16_t>(RejectReason::local_limit_exceeded);
         return answer;
     }
-    contexts_[context.id] = &offered;
+    contexts_[context.id] = offered;
     answer.result = ContextResult::acceptance;
     answer.transfer = ndr20_syntax();
     return answer;
@@ -272,6 +282,7 @@ void RpcConnection::on_request(const Pdu& pdu, MutableBytes whole, Work& work) {
 }
 
 void RpcConnection::run(const Assembly& request, Work& work) {
+    ++counters_.calls_received;
     const auto context = contexts_.find(request.context_id);
     if (context == contexts_.end()) {
         fault(Fault::unknown_interface, request.context_id, request.call_id, work);
@@ -285,7 +296,7 @@ void RpcConnection::run(const Assembly& request, Work& work) {
         return;
     }
     const bool own = security_ && security_->complete() && security_->caller() != nullptr;
-    Call call{own ? *security_->caller() : work.caller, *view_, handles_};
+    Call call{own ? *security_->caller() : work.caller, *view_, handles_, counters_};
     ndr::Reader in(request.stub, request.big_endian);
     ndr::Writer out;
     const Fault result = operation(call, in, out);

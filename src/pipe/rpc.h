@@ -64,6 +64,7 @@ class RpcConnection {
     void respond(const Assembly& request, Bytes stub, Work& work);
 
     bool begin_security(const Pdu& pdu, Work& work);
+    const Interface* find_interface(const SyntaxId& wanted) const;
     ContextAnswer answer(const PresentationContext& context);
     BindAck make_ack(const Bind& bind);
     std::optional<AuthToken> token_for(const Bits& token) const;
@@ -79,6 +80,7 @@ class RpcConnection {
     std::optional<Assembly> assembly_;
     std::unique_ptr<RpcSecurity> security_;
     std::vector<ndr::ContextHandle> handles_;
+    RpcCounters counters_;
     std::uint16_t max_transmit_{preferred_fragment};
     std::uint32_t group_{0};
     bool header_signing_{false};

@@ -154,6 +154,7 @@ class TestClient {
     // The server has closed it; what it sent before may still be unread.
     bool ended() const { return link_->closed(); }
     void disconnect() { link_->close(); }
+    void go_silent() { link_->go_silent(); }
     bool refused() const { return link_ == nullptr; }
 
     // -- state, for tests to look at and to falsify

@@ -54,6 +54,7 @@ struct LinkCore {
     Guarded<ToClient, Rank::leaf> to_client;
     Arrivals arrived;                    // one for every message, and one for the end
     std::atomic<std::size_t> queued{0};  // bytes sent and not yet received by the test
+    std::atomic<bool> silent{false};     // the network is down, as far as the server can tell
 };
 
 class TestLink final : public transport::Link {
@@ -71,6 +72,9 @@ class TestLink final : public transport::Link {
     // What the test has received is confirmed.
     std::uint64_t sent_position() const override { return sent_; }
     std::uint64_t confirmed_position() const override { return sent_ - core_->queued.load(); }
+    std::chrono::milliseconds unheard() const override {
+        return core_->silent ? std::chrono::hours(1) : std::chrono::milliseconds(0);
+    }
     void pause_receive() override { paused_ = true; }
     void resume_receive() override;
     void set_max_message(std::size_t bytes) override { max_message_ = bytes; }
@@ -110,6 +114,8 @@ class LinkEnd {
     // Nothing if the connection was closed (and everything before read), or nothing came in time.
     std::optional<Message> receive(std::chrono::milliseconds timeout);
     void close();
+    // To the server it looks as if the network were down.
+    void go_silent() { core_->silent = true; }
     bool closed() const { return core_->to_client.lock()->closed; }
 
   private:

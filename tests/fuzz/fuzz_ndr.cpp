@@ -72,7 +72,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     caller.anonymous = (data[2] & 4) != 0;
     const NdrFuzzView view;
     std::vector<pipe::ndr::ContextHandle> handles;
-    pipe::Call call{caller, view, handles};
+    pipe::RpcCounters counters;
+    pipe::Call call{caller, view, handles, counters};
     pipe::ndr::Reader in(stub, big_endian);
     pipe::ndr::Writer out;
     const pipe::Fault fault = operation(call, in, out);

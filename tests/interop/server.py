@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -54,12 +55,15 @@ def free_port():
 
 
 class Server:
-    def __init__(self, build, io, server="", extra=""):
+    """`namespace`: the name of a network namespace to run in, where only its clients can reach it."""
+    def __init__(self, build, io, server="", extra="", namespace=None):
         self.build = os.path.abspath(build)
         self.io = io
+        self.inside = ["ip", "netns", "exec", namespace] if namespace else []
         self.dir = tempfile.mkdtemp(prefix="smb3d-interop-", dir="/var/tmp")
         os.chmod(self.dir, 0o755)
-        self.port = free_port()
+        # smb2.multichannel.bugs goes to the well-known port, whatever it is told.
+        self.port = 445 if namespace else free_port()
         self.user = pwd.getpwuid(os.geteuid()).pw_name
         self.password = secrets.token_hex(8)
         self.second_password = secrets.token_hex(8)
@@ -87,18 +91,27 @@ class Server:
 
     def start(self):
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([os.path.join(self.build, "smb3d"), "--config", self.config], stderr=log,
-                                            stdout=log, stdin=subprocess.DEVNULL)
+            command = self.inside + [os.path.join(self.build, "smb3d"), "--config", self.config]
+            self.process = subprocess.Popen(command, stderr=log, stdout=log, stdin=subprocess.DEVNULL)
         deadline = time.time() + 30
         while time.time() < deadline:
             if self.process.poll() is not None:
                 raise RuntimeError("smb3d ended: " + self.log_text()[-3000:])
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            if self.answers():
                 return self
-            except OSError:
-                time.sleep(0.05)
+            time.sleep(0.05)
         raise RuntimeError("smb3d does not answer: " + self.log_text()[-3000:])
+
+    def answers(self):
+        if self.inside:
+            probe = f"import socket; socket.create_connection(('127.0.0.1', {self.port}), timeout=1)"
+            done = subprocess.run(self.inside + [sys.executable, "-c", probe], capture_output=True, check=False)
+            return done.returncode == 0
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            return True
+        except OSError:
+            return False
 
     def stop(self):
         """SIGTERM; returns (exit code, seconds)."""

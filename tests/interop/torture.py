@@ -25,17 +25,46 @@ def within(name, names):
     return any(name == each or name.startswith(each + ".") for each in names)
 
 
+class Group:
+    def __init__(self, number, words=()):
+        self.number = number
+        self.network = "network" in words  # of its own, which smbtorture may block
+        self.suites = []
+
+
 def suites():
-    """The suites of torture-suites.txt, in its groups, which a line of "--" ends."""
+    """The suites of torture-suites.txt, in its groups, each of which begins with a line of "--"."""
     with open(SUITES, encoding="utf-8") as file:
         lines = [line.split("#")[0].strip() for line in file]
-    groups = [[]]
+    groups = [Group(1)]
     for line in lines:
-        if line == "--":
-            groups.append([])
+        if line.startswith("--"):
+            groups.append(Group(len(groups) + 1, line.split()))
         elif line:
-            groups[-1].append(line)
+            groups[-1].suites.append(line)
     return groups
+
+
+class Network:
+    """A network namespace with nothing but a loopback device: what iptables drops there concerns nobody else."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __enter__(self):
+        need("ip")
+        need("iptables")
+        for command in (["ip", "netns", "add", self.name], ["ip", "-n", self.name, "link", "set", "lo", "up"],
+                        ["ip", "netns", "exec", self.name, "iptables", "-w", "-A", "OUTPUT", "-p", "tcp", "--sport", "9",
+                         "-j", "DROP"]):
+            code, output = run(command)
+            if code != 0:
+                self.__exit__()
+                raise Skip(f"no network that can be blocked: {' '.join(command)}: {output.strip()}")
+        return self
+
+    def __exit__(self, *_):
+        run(["ip", "netns", "delete", self.name])
 
 
 @test("torture.expected")
@@ -48,17 +77,24 @@ def torture(main_server):
     """
     groups = suites()
     with ThreadPoolExecutor(len(groups)) as pool:
-        results = list(pool.map(lambda group: run_group(main_server, *group), enumerate(groups, 1)))
+        results = list(pool.map(lambda group: run_group(main_server, group), groups))
     skipped = [text for outcome, text in results if outcome == "skipped"]
     worse = [text for outcome, text in results if outcome == "failed"]
     expect(not worse, "\n".join(worse))
     if len(skipped) == len(groups):
         raise Skip(skipped[0])
+    for text in skipped:
+        print(f"  a group is skipped: {text}")
+    case.EXTRA["skipped"] += len(skipped)
 
 
-def run_group(main_server, number, wanted):
+def run_group(main_server, group):
     try:
-        serve_group(main_server, number, wanted)
+        if group.network:
+            with Network(f"smb3d-{os.getpid()}-{group.number}") as network:
+                serve_group(main_server, group, network.name)
+        else:
+            serve_group(main_server, group)
     except Skip as reason:
         return "skipped", str(reason)
     except Exception as problem:  # pylint: disable=broad-except  (the other groups' results count as well)
@@ -66,33 +102,34 @@ def run_group(main_server, number, wanted):
     return "ok", ""
 
 
-def serve_group(main_server, number, wanted):
-    server = Server(main_server.build, main_server.io, extra="[auth]\nanonymous = true\nfailed_logon_burst = 0\n")
+def serve_group(main_server, group, namespace=None):
+    server = Server(main_server.build, main_server.io, extra="[auth]\nanonymous = true\nfailed_logon_burst = 0\n",
+                    namespace=namespace)
     try:
         server.add_accounts()
         server.start()
-        run_suites(server, number, wanted)
+        run_suites(server, group)
         code, _ = server.stop()
         expect(code == 0 and not server.sanitizer_report(), f"exit code {code}\n{server.sanitizer_report()}")
     finally:
         server.remove()
 
 
-def run_suites(server, number, wanted):
+def run_suites(server, group):
     tool = os.path.join(SHARED, "bin", "torture")
     if not os.path.exists(tool):
         raise Skip(f"{tool} is not there")
     need("smbtorture")
-    wanted = [s for s in wanted if not within(s, case.SKIP_SUITES)]
+    wanted = [s for s in group.suites if not within(s, case.SKIP_SUITES)]
     expected = [e for e in expected_tests() if within(e, wanted)]
     # A suite that nothing is expected of costs time and proves nothing.
     wanted = [s for s in wanted if any(within(e, [s]) for e in expected)]
     if not wanted:
         raise Skip("torture-expected.tsv is empty")
-    folder = os.path.join(TOP, "build", "torture", f"{os.path.basename(server.build)}-{server.io}-{number}")
+    folder = os.path.join(TOP, "build", "torture", f"{os.path.basename(server.build)}-{server.io}-{group.number}")
     os.makedirs(folder, exist_ok=True)
     code, output, worse = run_tool(tool, server, folder, wanted, expected)
-    print(f"  group {number}: {output.splitlines()[-1] if output else 'nothing'}")
+    print(f"  group {group.number}: {output.splitlines()[-1] if output else 'nothing'}")
     # Tests that wait for what does not come within so many milliseconds fail on a busy machine; a fault fails alone,
     # too.
     if worse and len(worse) <= MAX_AGAIN:
@@ -114,9 +151,11 @@ def run_tool(tool, server, folder, wanted, expected):
                f"{server.user}%{server.password}", "--expect", listed, "--pid", str(server.process.pid),
                "--out", os.path.join(folder, "results.tsv"), "--logs", folder, "--verbose", "--timeout", "500",
                "--option", "torture:timelimit=3"]
+    if server.inside:
+        command += ["--option", "torture:use_iptables=yes", "--option", "torture:iptables_command=iptables -w"]
     if has_second_user():
         command += ["--extra-user", f"{SECOND_USER}%{server.second_password}"]
-    code, output = run(command + wanted, timeout=1800)
+    code, output = run(server.inside + command + wanted, timeout=1800)
     return code, output, [line for line in output.splitlines() if line.startswith("expected to succeed:")]
 
 

@@ -155,6 +155,23 @@ TEST_P(VfsWatch, DoesNotTellOwnChanges) {
     EXPECT_EQ(ear_->until("added d/sub/end"), (Texts{"added d/sub/end"}));
 }
 
+// The events of what was done to a file are judged while it is removed, or after that.
+TEST_P(VfsWatch, DoesNotTellOwnChangesOfWhatIsRemoved) {
+    ASSERT_TRUE(begin("d", false));
+    constexpr int rounds = 2000;
+    for (int i = 0; i < rounds; ++i) {
+        auto made = ops().create("d/own");
+        ASSERT_TRUE(made);
+        vfs::StatChange change;
+        change.attributes = 0x2;
+        EXPECT_TRUE(ops().set_stat(*made->file, change));
+        EXPECT_TRUE(ops().close(*made->file));
+        EXPECT_TRUE(ops().remove("d/own"));
+    }
+    write("d/end", "");
+    EXPECT_EQ(ear_->until("added d/end"), (Texts{"added d/end"}));
+}
+
 TEST_P(VfsWatch, SeesTheWholeTree) {
     ASSERT_TRUE(ops().make_directory("d/a"));
     ASSERT_TRUE(begin("d", true));

@@ -9,6 +9,12 @@
 
 namespace smb3d::transport {
 
+namespace {
+
+constexpr std::chrono::milliseconds silence{900};  // of a peer's machine that owes confirmations
+
+}  // namespace
+
 SocketLink::SocketLink(Loop& loop, int fd, const Limits& limits, Address peer, Address local)
     : loop_(loop), fd_(fd), limits_(limits), peer_(std::move(peer)), local_(std::move(local)) {
     recv_op_.link = this;
@@ -145,6 +151,11 @@ void SocketLink::finish_if_quiet() {
     if (recv_op_.busy || send_op_.busy || work_.posted) return;
     release_sent();
     message_.reset();
+    if (confirmed_position() < sent_total_ && unheard() >= silence) {
+        // A FIN would wait behind what is not confirmed; a peer that hears us shall know at once.
+        constexpr ::linger abort{1, 0};
+        ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &abort, sizeof abort);
+    }
     ::close(std::exchange(fd_, -1));
     transition(State::closed);
     const std::string reason = std::move(reason_);  // outlives the link

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -37,6 +38,7 @@ class SocketLink final : public Link {
     std::size_t send_high_water() const override { return limits_.send_high_water; }
     std::uint64_t sent_position() const override { return sent_total_ + queued_; }
     std::uint64_t confirmed_position() const override;
+    std::chrono::milliseconds unheard() const override;
     void pause_receive() override { paused_ = true; }
     void resume_receive() override;
     void set_max_message(std::size_t bytes) override;

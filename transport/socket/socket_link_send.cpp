@@ -150,6 +150,13 @@ std::uint64_t SocketLink::confirmed_position() const {
     return sent_total_ > waiting ? sent_total_ - waiting : 0;
 }
 
+std::chrono::milliseconds SocketLink::unheard() const {
+    ::tcp_info info{};
+    ::socklen_t length = sizeof info;
+    if (::getsockopt(fd_, IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return {};
+    return std::chrono::milliseconds(info.tcpi_last_ack_recv);
+}
+
 // One timer for as long as there is something to send, looked at now and then: a send that goes
 // through costs nothing.
 void SocketLink::watch_progress() {

@@ -98,6 +98,15 @@ TEST(Directories, TheServersIdentityStays) {
     EXPECT_FALSE(server_guid(path));
 }
 
+TEST(Directories, OpenFilesLeaveDescriptorsForTheRest) {
+    EXPECT_EQ(open_files_that_fit(1048576, 262144), 262144U);
+    EXPECT_EQ(open_files_that_fit(20000, 262144), 17244U);
+    EXPECT_EQ(open_files_that_fit(20000, 1000), 1000U);
+    EXPECT_EQ(open_files_that_fit(1024, 262144), 640U);
+    EXPECT_EQ(open_files_that_fit(100, 262144), 16U);
+    EXPECT_EQ(open_files_that_fit(0, 262144), 16U);
+}
+
 TEST(Directories, NetbiosNames) {
     EXPECT_EQ(netbios_name_of("filesrv.example"), "FILESRV");
     EXPECT_EQ(netbios_name_of("a-very-long-host-name"), "A-VERY-LONG-HOS");

@@ -344,6 +344,10 @@ struct Unsolicited : ::testing::Test {
         ASSERT_TRUE(message);
         EXPECT_EQ(wire::parse<wire::Header>(*message)->message_id, echo);
     }
+    // Without reading anything, which would confirm it.
+    static bool ended(const TestClient& client) {
+        return TestServer::eventually([&] { return client.ended(); });
+    }
     bool taken_by(std::uint64_t id) {
         return TestServer::eventually([&] { return taken == id; });
     }
@@ -390,6 +394,43 @@ TEST_F(Unsolicited, GoesOverAnotherChannelIfItDoesNotArrive_3_3_4_7) {
     // Not confirmed, but answered.
     send({.until_confirmed = true, .still_wanted = [] { return false; }});
     EXPECT_TRUE(taken_by(one));
+    expect_nothing(b.second);
+}
+
+TEST_F(Unsolicited, ASilentChannelIsClosedWhenThereIsAnother_3_3_4_7) {
+    b.first.go_silent();
+    send({.until_confirmed = true});
+    EXPECT_TRUE(got(b.second) && taken_by(two));
+    EXPECT_TRUE(b.first.disconnected());
+    EXPECT_EQ(b.second.create("x").status(), NtStatus::SUCCESS);
+    // The only one that is left is not closed, whatever it says.
+    b.second.go_silent();
+    send({.until_confirmed = true, .gone_after = {}, .still_wanted = [] { return true; }});
+    EXPECT_TRUE(got(b.second) && taken_by(two));
+    expect_nothing(b.second);
+}
+
+TEST_F(Unsolicited, AClientThatIsSilentOnAllChannelsIsGone_3_3_4_7) {
+    b.first.go_silent();
+    b.second.go_silent();
+    send({.until_confirmed = true, .gone_after = {}, .still_wanted = [] { return true; }});
+    EXPECT_TRUE(ended(b.first));
+    EXPECT_TRUE(taken_by(two));
+    EXPECT_TRUE(ended(b.second));
+    EXPECT_TRUE(TestServer::eventually([&] { return b.server.engine().sessions().empty(); }));
+}
+
+TEST_F(Unsolicited, TheLastOfSilentChannelsHasTime_3_3_4_7) {
+    b.first.go_silent();
+    b.second.go_silent();
+    std::atomic<bool> wanted{true};
+    send({.until_confirmed = true, .still_wanted = [&] { return wanted.load(); }});
+    EXPECT_TRUE(ended(b.first));
+    std::this_thread::sleep_for(engine::confirm_after * 3 / 2);
+    EXPECT_FALSE(b.second.ended());
+    wanted = false;  // the client has answered
+    EXPECT_TRUE(taken_by(two));
+    EXPECT_TRUE(got(b.second));
     expect_nothing(b.second);
 }
 

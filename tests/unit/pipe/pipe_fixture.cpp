@@ -219,8 +219,8 @@ std::vector<Bits> Client::feed(Bytes input) {
     return replies;
 }
 
-void Client::bind() {
-    const auto replies = feed(bind_pdu(*service_.interface));
+void Client::bind(const Interface& interface) {
+    const auto replies = feed(bind_pdu(interface));
     ASSERT_EQ(replies.size(), 1U);
     ASSERT_EQ(static_cast<unsigned>(replies[0][2]), 12U);
 }

@@ -84,7 +84,8 @@ class Client {
                     Caller caller = user_caller());
     std::vector<Bits> feed(Bytes input);
     // Binds; asserts that it is accepted.
-    void bind();
+    void bind() { bind(*service_.interface); }
+    void bind(const Interface& interface);
     // The stub of the response; nullopt and `fault` if there was a fault.
     std::optional<Bits> call(std::uint16_t operation, Bytes stub);
 

@@ -561,6 +561,44 @@ TEST_F(Services, PolicyHandles_MsLsad_3_1_4_4) {
     EXPECT_EQ(last_word(nobody.call(44, open.view())), 0xC0000022U);
 }
 
+TEST_F(Services, Management_C706_AppendixQ) {
+    for (const char* pipe : {"srvsvc", "lsarpc"}) {
+        Client client(pipe, view_);
+        client.bind(mgmt_interface());
+        const auto ids = client.call(0, {});
+        ASSERT_TRUE(ids);
+        ndr::Reader in(*ids);
+        EXPECT_TRUE(in.pointer());
+        EXPECT_EQ(in.conformance(4), 4U);
+        EXPECT_EQ(in.u32(), 4U);
+        for (int i = 0; i < 4; ++i) EXPECT_TRUE(in.pointer());
+        for (const Interface* interface :
+             {&srvsvc_interface(), &wkssvc_interface(), &lsarpc_interface(), &mgmt_interface()}) {
+            EXPECT_EQ(in.uuid(), interface->id.uuid);
+            EXPECT_EQ(in.u16(), interface->id.major);
+            EXPECT_EQ(in.u16(), interface->id.minor);
+        }
+        EXPECT_EQ(in.u32(), 0U);
+        EXPECT_TRUE(in.ok() && in.remaining() == 0);
+
+        // The bind and two requests; one answer is still to come.
+        ndr::Writer room;
+        room.u32(9);
+        EXPECT_EQ(to_hex(*client.call(1, room.view())),
+                  to_hex(from_hex("04000000 04000000 02000000 00000000 03000000 02000000"
+                                  "00000000")));
+        EXPECT_EQ(to_hex(*client.call(2, {})), to_hex(from_hex("00000000 01000000")));
+        EXPECT_EQ(last_word(client.call(3, {})), 5U);
+        ndr::Writer name;
+        name.u32(10);
+        name.u32(100);
+        EXPECT_EQ(to_hex(*client.call(4, name.view())),
+                  to_hex(from_hex("64000000 00000000 01000000 00000000 d3060000")));
+        EXPECT_FALSE(client.call(5, {}));
+        EXPECT_EQ(client.fault, 0x1C010002U);
+    }
+}
+
 // Every operation with every truncation of zeros and of ones: no crash, and always some answer.
 TEST_F(Services, EveryOperationTakesAnyBytes) {
     for (const char* pipe : {"srvsvc", "wkssvc", "lsarpc"}) {
