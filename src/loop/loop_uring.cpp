@@ -64,6 +64,7 @@ class UringLoop final : public LoopBase {
     void begin(IoOp& op) override;
     bool prepare_run() override;
     void wait(std::uint64_t timeout_ns) override;
+    void trim_idle() override;
 
     ::io_uring_sqe* get_sqe();
     bool fill(IoOp& op);
@@ -89,6 +90,8 @@ class UringLoop final : public LoopBase {
     std::uint64_t wake_value_{0};
     bool wake_armed_{false};
     unsigned unhurried_{0};  // sends in this submission whose completion nobody waits for
+    unsigned filled_{0};     // receive buffers filled since the last trim_idle()
+    bool touched_{false};    // and any since their pages were given back
     bool min_wait_{false};   // the kernel can wait for several completions and then for fewer
 };
 
@@ -223,7 +226,10 @@ bool UringLoop::prepare_run() {
     min_wait_ = (ring_.get()->features & (1U << 15U)) != 0;
     // A ring can be enabled once: a second run() on the same thread finds it so.
     const int result = ring_.enable();
-    if (result == 0 || result == -EBADFD) return true;
+    if (result == 0 || result == -EBADFD) {
+        ring_.register_self();
+        return true;
+    }
     fmt::print(stderr, "io_uring cannot be enabled: error {}\n", -result);
     std::abort();  // uring_works() has just done the same
 }
@@ -280,7 +286,8 @@ int UringLoop::submit_and_wait(std::uint64_t timeout_ns) {
     } argument{0, _NSIG / 8, patience_us, reinterpret_cast<std::uintptr_t>(&limit)};
     const long result =
         ::syscall(__NR_io_uring_enter, ring->enter_ring_fd, submissions, unhurried_ + 1,
-                  IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, &argument, sizeof argument);
+                  IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG | ring_.enter_flags(), &argument,
+                  sizeof argument);
     return result < 0 ? -errno : static_cast<int>(result);
 }
 
@@ -392,6 +399,17 @@ void UringLoop::complete_pooled(IoOp& op, OpState& state, int result, unsigned f
     }
     end(op, result);
     if (has_buffer) ring_.recycle(id);
+    ++filled_;
+}
+
+// Buffers are used in turn, so that a little traffic touches all of them.  A loop that has filled
+// fewer than there are in a second gives their pages back: a page fault for each receive is nothing
+// at that pace.
+void UringLoop::trim_idle() {
+    touched_ = touched_ || filled_ != 0;
+    const bool idle = filled_ < options().receive_buffers;
+    filled_ = 0;
+    if (touched_ && idle) touched_ = !ring_.release_buffer_memory();
 }
 
 void UringLoop::complete_exact(IoOp& op, OpState& state, int result) {

@@ -28,12 +28,19 @@ class Ring {
     bool open(unsigned entries, unsigned buffers, unsigned buffer_size, std::string& why_not);
     // 0 or -errno.
     int enable();
+    // io_uring_enter() then need not look the descriptor up; what it takes as descriptor and as a
+    // flag beside the others.
+    void register_self();
+    unsigned enter_flags() const { return registered_ ? IORING_ENTER_REGISTERED_RING : 0; }
     void close();
 
     ::io_uring* get() { return &ring_; }
     std::byte* buffer(unsigned id) const { return buffers_ + std::size_t{id} * buffer_size_; }
     // Gives a receive buffer back to the kernel.
     void recycle(unsigned id);
+    // Gives the receive buffers' pages back to the system; the next data brings new ones.  Only
+    // while no completion is unread, and where the kernel does not receive meanwhile; else false.
+    bool release_buffer_memory();
 
   private:
     bool set_up(unsigned entries, std::string& why_not);
@@ -42,6 +49,8 @@ class Ring {
 
     ::io_uring ring_{};
     bool open_{false};
+    bool registered_{false};
+    bool deferred_{false};  // the kernel works on this ring only inside io_uring_enter()
     ::io_uring_buf_ring* buffer_ring_{nullptr};
     std::byte* buffers_{nullptr};
     std::size_t mapped_{0};
