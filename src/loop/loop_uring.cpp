@@ -226,10 +226,7 @@ bool UringLoop::prepare_run() {
     min_wait_ = (ring_.get()->features & (1U << 15U)) != 0;
     // A ring can be enabled once: a second run() on the same thread finds it so.
     const int result = ring_.enable();
-    if (result == 0 || result == -EBADFD) {
-        ring_.register_self();
-        return true;
-    }
+    if (result == 0 || result == -EBADFD) return true;
     fmt::print(stderr, "io_uring cannot be enabled: error {}\n", -result);
     std::abort();  // uring_works() has just done the same
 }
@@ -286,8 +283,7 @@ int UringLoop::submit_and_wait(std::uint64_t timeout_ns) {
     } argument{0, _NSIG / 8, patience_us, reinterpret_cast<std::uintptr_t>(&limit)};
     const long result =
         ::syscall(__NR_io_uring_enter, ring->enter_ring_fd, submissions, unhurried_ + 1,
-                  IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG | ring_.enter_flags(), &argument,
-                  sizeof argument);
+                  IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, &argument, sizeof argument);
     return result < 0 ? -errno : static_cast<int>(result);
 }
 

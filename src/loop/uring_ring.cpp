@@ -151,11 +151,6 @@ bool Ring::release_buffer_memory() {
     return ::madvise(buffers_, std::size_t{buffer_count_} * buffer_size_, MADV_DONTNEED) == 0;
 }
 
-// [io_uring_register(2)] IORING_REGISTER_RING_FDS, Linux 5.18: of the calling thread.
-void Ring::register_self() {
-    if (!registered_) registered_ = ::io_uring_register_ring_fd(&ring_) == 1;
-}
-
 // Not io_uring_enable_rings(): Debian 12's liburing.so does not export it.
 int Ring::enable() {
     return ::io_uring_register(static_cast<unsigned>(ring_.ring_fd), IORING_REGISTER_ENABLE_RINGS,

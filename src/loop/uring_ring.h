@@ -28,10 +28,6 @@ class Ring {
     bool open(unsigned entries, unsigned buffers, unsigned buffer_size, std::string& why_not);
     // 0 or -errno.
     int enable();
-    // io_uring_enter() then need not look the descriptor up; what it takes as descriptor and as a
-    // flag beside the others.
-    void register_self();
-    unsigned enter_flags() const { return registered_ ? IORING_ENTER_REGISTERED_RING : 0; }
     void close();
 
     ::io_uring* get() { return &ring_; }
@@ -49,7 +45,6 @@ class Ring {
 
     ::io_uring ring_{};
     bool open_{false};
-    bool registered_{false};
     bool deferred_{false};  // the kernel works on this ring only inside io_uring_enter()
     ::io_uring_buf_ring* buffer_ring_{nullptr};
     std::byte* buffers_{nullptr};
