@@ -24,7 +24,7 @@ bool AttribCache::lasting(std::int64_t ctime_ns) const {
 
 // The slot of `file`, or the one it would take: two neighbours, of which the second is given up.
 AttribCache::Slot& AttribCache::Shard::place(std::uint64_t hash, const DirKey& file) {
-    const std::size_t first = (hash >> 8U) & (size - 1);
+    const std::size_t first = slot_of(hash) & (size - 1);
     const std::size_t second = first ^ 1U;
     if (slots[first].used && slots[first].file == file) return slots[first];
     if (slots[second].used && slots[second].file == file) return slots[second];
@@ -47,7 +47,7 @@ void AttribCache::Shard::grow() {
 std::optional<std::optional<DosAttrib>> AttribCache::find(const DirKey& file,
                                                           std::int64_t ctime_ns) {
     const std::uint64_t hash = hash_of(file);
-    const auto shard = shards_[hash % shard_count].lock();
+    const auto shard = shards_[shard_of(hash)].lock();
     if (shard->size == 0) return std::nullopt;
     const Slot& slot = shard->place(hash, file);
     if (!slot.used || slot.file != file || slot.ctime_ns != ctime_ns) return std::nullopt;
@@ -64,7 +64,7 @@ void AttribCache::store(const DirKey& file, std::int64_t ctime_ns,
                         const std::optional<DosAttrib>& value) {
     if (!lasting(ctime_ns)) return;
     const std::uint64_t hash = hash_of(file);
-    const auto shard = shards_[hash % shard_count].lock();
+    const auto shard = shards_[shard_of(hash)].lock();
     if (shard->size < last_size && shard->used * 2 >= shard->size) shard->grow();
     Slot& slot = shard->place(hash, file);
     if (!slot.used) ++shard->used;

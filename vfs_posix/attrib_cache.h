@@ -55,9 +55,17 @@ class AttribCache {
         Slot& place(std::uint64_t hash, const DirKey& file);
         void grow();
     };
+    // Files of one directory mostly have inodes in a row: theirs are slots in a row, which a listing
+    // goes through as the processor reads ahead.
+    static constexpr unsigned row_bits = 6;
     static std::uint64_t hash_of(const DirKey& file) {
-        std::uint64_t hash = (file.inode ^ (file.device << 20U)) * 0x9E3779B97F4A7C15ULL;
-        return hash ^ (hash >> 29U);
+        return file.inode + file.device * 0x9E3779B97F4A7C15ULL;
+    }
+    static std::size_t shard_of(std::uint64_t hash) { return (hash >> row_bits) % shard_count; }
+    static std::size_t slot_of(std::uint64_t hash) {
+        constexpr std::uint64_t in_row = (1U << row_bits) - 1;
+        return static_cast<std::size_t>((hash >> row_bits) / shard_count << row_bits |
+                                        (hash & in_row));
     }
     bool lasting(std::int64_t ctime_ns) const;
 

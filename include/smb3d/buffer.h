@@ -18,6 +18,8 @@
 
 #include <sys/uio.h>
 
+#include "smb3d/small_vector.h"
+
 namespace smb3d {
 
 using Bytes = std::span<const std::byte>;
@@ -91,6 +93,16 @@ class Buffer {
         assert(size <= size_);
         size_ = size;
     }
+    // Lengthens to `size` bytes if the block has them; they must not be part of another Buffer.
+    bool extend(std::size_t size) {
+        assert(size >= size_);
+        if (block_ == nullptr || size > block_->capacity ||
+            static_cast<std::size_t>(data_ - block_->data) > block_->capacity - size) {
+            return false;
+        }
+        size_ = size;
+        return true;
+    }
 
   private:
     BufferBlock* block_{nullptr};
@@ -122,8 +134,8 @@ class BufferPool {
 };
 
 // The pieces of one outgoing message, in order; each keeps its data alive until the transport has
-// sent it.
-using BufferChain = std::vector<Buffer>;
+// sent it.  Header and data of one response, with a transform header and one more, allocate nothing.
+using BufferChain = SmallVector<Buffer, 4>;
 
 inline std::size_t chain_size(const BufferChain& chain) {
     std::size_t size = 0;

@@ -1,22 +1,44 @@
 #include "base/heap.h"
 
+#include <algorithm>
+#include <cstdio>
+
 #include <malloc.h>
+#include <unistd.h>
 
 #include "base/limits.h"
 
 namespace smb3d {
 
+namespace {
+
+// [proc(5)] /proc/self/statm: the second number, in pages; 0 if it cannot be had.
+std::size_t resident_bytes() {
+    std::FILE* const file = std::fopen("/proc/self/statm", "re");
+    if (file == nullptr) return 0;
+    unsigned long size = 0;
+    unsigned long resident = 0;
+    const bool read = std::fscanf(file, "%lu %lu", &size, &resident) == 2;
+    std::fclose(file);
+    return read ? resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)) : 0;
+}
+
+}  // namespace
+
 bool HeapTrimmer::trim() {
     // Less than this, or a quarter of what is in use, is room for the next connections.
-    constexpr std::size_t worth_it = 2 * limits::mib;
-    // Free pieces stay free pieces when their pages are gone: only a change tells of new ones.
+    constexpr std::size_t worth_it = 1 * limits::mib;
+    // Free pieces stay free pieces when their pages are gone, and a burst like the last one leaves
+    // as many: only what is resident tells of new ones.
     constexpr std::size_t change = 256 * limits::kib;
     const struct ::mallinfo2 heap = ::mallinfo2();
     const std::size_t free = heap.fordblks;
-    const std::size_t moved = free > free_before_ ? free - free_before_ : free_before_ - free;
-    if (free < worth_it || free < heap.uordblks / 4 || moved < change) return false;
+    const std::size_t resident = resident_bytes();
+    const bool grown = resident >= least_resident_ + change;
+    if (least_resident_ != 0) least_resident_ = std::min(least_resident_, resident);
+    if (free < worth_it || free < heap.uordblks / 4 || !grown) return false;
     ::malloc_trim(0);
-    free_before_ = ::mallinfo2().fordblks;
+    least_resident_ = resident_bytes();
     return true;
 }
 

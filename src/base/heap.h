@@ -17,7 +17,7 @@ class HeapTrimmer {
     bool trim();
 
   private:
-    std::size_t free_before_{0};
+    std::size_t least_resident_{0};  // bytes of the process, since the last time
 };
 
 }  // namespace smb3d

@@ -49,8 +49,8 @@ void Outbox::add(Item&& item) {
 }
 
 void Outbox::sign(std::vector<Item>& items) {
-    std::vector<crypto::SignJob> jobs;
-    std::vector<Bytes> parts;
+    SmallVector<crypto::SignJob, most> jobs;
+    SmallVector<Bytes, most * 4> parts;
     std::size_t count = 0;
     for (const Item& item : items) count += item.signer ? item.pieces.size() : 0;
     if (count == 0) return;
@@ -73,8 +73,8 @@ void Outbox::sign(std::vector<Item>& items) {
 }
 
 void Outbox::seal(std::vector<Item>& items) {
-    std::vector<crypto::SealJob> jobs;
-    std::vector<MutableBytes> parts;
+    SmallVector<crypto::SealJob, most> jobs;
+    SmallVector<MutableBytes, most * 4> parts;
     std::size_t count = 0;
     for (const Item& item : items) count += item.session ? item.pieces.size() : 0;
     if (count == 0) return;

@@ -9,11 +9,11 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <vector>
 
 #include "engine/connection.h"
 #include "engine/request.h"
 #include "engine/respond.h"
+#include "smb3d/small_vector.h"
 #include "wire/compound.h"
 
 namespace smb3d::engine {
@@ -29,7 +29,7 @@ struct RelatedState {
     NtStatus session_failure{NtStatus::SUCCESS};
 };
 
-class RequestChain {
+class RequestChain : public FrameMemory {
   public:
     // Starts processing; deletes itself at the end.  `session`: the one whose keys decrypted the
     // message, or null.
@@ -67,7 +67,7 @@ class RequestChain {
     std::optional<Call> call_;
     RelatedState related_;
     const std::uint64_t began_ns_;  // of the loop
-    std::vector<Answered> answered_;
+    SmallVector<Answered, 4> answered_;  // what clients compound
 };
 
 }  // namespace smb3d::engine

@@ -21,12 +21,19 @@ std::size_t part_size(const Response& response) {
 }
 
 // Lengthens a part that is not the last to the next multiple of 8 bytes; the padding is zeros and
-// counts as its own.
-void pad(Connection& connection, BufferChain& pieces, std::size_t size) {
+// counts as its own.  A head that is the part's end is followed by nothing of anybody else's.
+void pad(Connection& connection, BufferChain& pieces, std::size_t size, bool head_ends) {
     const std::size_t rest = size % wire::message_alignment;
     if (rest == 0) return;
-    Buffer zeros = connection.loop().buffers().allocate(wire::message_alignment - rest);
-    if (zeros.empty()) zeros = make_heap_buffer(wire::message_alignment - rest);
+    const std::size_t missing = wire::message_alignment - rest;
+    Buffer& last = pieces.back();
+    const std::size_t before = last.size();
+    if (head_ends && last.extend(before + missing)) {
+        std::memset(last.data() + before, 0, missing);
+        return;
+    }
+    Buffer zeros = connection.loop().buffers().allocate(missing);
+    if (zeros.empty()) zeros = make_heap_buffer(missing);
     std::memset(zeros.data(), 0, zeros.size());
     pieces.push_back(std::move(zeros));
 }
@@ -61,7 +68,7 @@ bool add_transform(Connection& connection, const Session& session, BufferChain& 
     Buffer transform = connection.loop().buffers().allocate(wire::transform_header_size);
     if (transform.empty()) return false;
     if (!wire::build(header, transform.mutable_bytes())) return false;
-    pieces.insert(pieces.begin(), std::move(transform));
+    pieces.push_front(std::move(transform));
     return true;
 }
 
@@ -135,16 +142,16 @@ Response interim_response(Call& call) {
 void send_parts(Connection& connection, std::span<OutgoingPart> parts,
                 const std::shared_ptr<Session>& seal) {
     BufferChain pieces;
-    pieces.reserve(parts.size() * 3 + 1);
     Outbox& outbox = connection.local().outbox;
     for (std::size_t i = 0; i < parts.size(); ++i) {
         OutgoingPart& part = parts[i];
         const std::size_t begin = pieces.size();
         const std::size_t size = part_size(part.response);
+        const bool head_ends = part.response.data.empty();
         pieces.push_back(part.response.head);
-        if (!part.response.data.empty()) pieces.push_back(std::move(part.response.data));
+        if (!head_ends) pieces.push_back(std::move(part.response.data));
         if (i + 1 < parts.size()) {
-            pad(connection, pieces, size);
+            pad(connection, pieces, size, head_ends);
             set_next_command(part.response, wire::detail::aligned(size, wire::message_alignment));
         }
         const bool signs = part.signer && seal == nullptr;

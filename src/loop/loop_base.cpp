@@ -121,6 +121,7 @@ void LoopBase::run_ready() {
 void LoopBase::on_heartbeat(Timer* timer) {
     LoopBase* loop = static_cast<Heartbeat*>(timer)->loop;
     if (loop->options_.trimmed != nullptr) loop->options_.trimmed->trim();
+    loop->trim_idle();
     loop->arm(*timer, std::chrono::nanoseconds(heartbeat_ns));
 }
 

@@ -130,6 +130,8 @@ class LoopBase : public EventLoop {
     virtual bool prepare_run() = 0;
     // At the top, after finished operations.
     virtual void run_attempts() {}
+    // About once a second, on the loop's thread: memory that is idle can go.
+    virtual void trim_idle() {}
     // Submits, waits for up to `timeout_ns` (0: not at all) unless something is finished, and
     // completes.
     virtual void wait(std::uint64_t timeout_ns) = 0;

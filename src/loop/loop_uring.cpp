@@ -64,6 +64,7 @@ class UringLoop final : public LoopBase {
     void begin(IoOp& op) override;
     bool prepare_run() override;
     void wait(std::uint64_t timeout_ns) override;
+    void trim_idle() override;
 
     ::io_uring_sqe* get_sqe();
     bool fill(IoOp& op);
@@ -89,6 +90,8 @@ class UringLoop final : public LoopBase {
     std::uint64_t wake_value_{0};
     bool wake_armed_{false};
     unsigned unhurried_{0};  // sends in this submission whose completion nobody waits for
+    unsigned filled_{0};     // receive buffers filled since the last trim_idle()
+    bool touched_{false};    // and any since their pages were given back
     bool min_wait_{false};   // the kernel can wait for several completions and then for fewer
 };
 
@@ -392,6 +395,17 @@ void UringLoop::complete_pooled(IoOp& op, OpState& state, int result, unsigned f
     }
     end(op, result);
     if (has_buffer) ring_.recycle(id);
+    ++filled_;
+}
+
+// Buffers are used in turn, so that a little traffic touches all of them.  A loop that has filled
+// fewer than there are in a second gives their pages back: a page fault for each receive is nothing
+// at that pace.
+void UringLoop::trim_idle() {
+    touched_ = touched_ || filled_ != 0;
+    const bool idle = filled_ < options().receive_buffers;
+    filled_ = 0;
+    if (touched_ && idle) touched_ = !ring_.release_buffer_memory();
 }
 
 void UringLoop::complete_exact(IoOp& op, OpState& state, int result) {

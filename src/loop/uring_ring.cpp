@@ -61,6 +61,7 @@ bool Ring::set_up(unsigned entries, std::string& why_not) {
         params.flags = flags;
         params.cq_entries = entries * 8;
         result = ::io_uring_queue_init_params(entries, &ring_, &params);
+        deferred_ = (flags & IORING_SETUP_DEFER_TASKRUN) != 0;
         if (result != -EINVAL) break;
     }
     if (result < 0) {
@@ -143,6 +144,11 @@ void Ring::recycle(unsigned id) {
     ::io_uring_buf_ring_add(buffer_ring_, buffer(id), buffer_size_, static_cast<unsigned short>(id),
                             ::io_uring_buf_ring_mask(buffer_count_), 0);
     ::io_uring_buf_ring_advance(buffer_ring_, 1);
+}
+
+bool Ring::release_buffer_memory() {
+    if (!deferred_ || ::io_uring_cq_ready(&ring_) != 0) return false;
+    return ::madvise(buffers_, std::size_t{buffer_count_} * buffer_size_, MADV_DONTNEED) == 0;
 }
 
 // Not io_uring_enable_rings(): Debian 12's liburing.so does not export it.

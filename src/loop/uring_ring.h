@@ -34,6 +34,9 @@ class Ring {
     std::byte* buffer(unsigned id) const { return buffers_ + std::size_t{id} * buffer_size_; }
     // Gives a receive buffer back to the kernel.
     void recycle(unsigned id);
+    // Gives the receive buffers' pages back to the system; the next data brings new ones.  Only
+    // while no completion is unread, and where the kernel does not receive meanwhile; else false.
+    bool release_buffer_memory();
 
   private:
     bool set_up(unsigned entries, std::string& why_not);
@@ -42,6 +45,7 @@ class Ring {
 
     ::io_uring ring_{};
     bool open_{false};
+    bool deferred_{false};  // the kernel works on this ring only inside io_uring_enter()
     ::io_uring_buf_ring* buffer_ring_{nullptr};
     std::byte* buffers_{nullptr};
     std::size_t mapped_{0};

@@ -5,7 +5,20 @@
 
 #include <time.h>
 
+#include "support/allocation_count.h"
+
 namespace smb3d::test {
+
+namespace {
+
+Buffer flat_buffer(const Message& message) {
+    const NotCounted own;
+    Buffer buffer = make_heap_buffer(message.size());
+    std::memcpy(buffer.data(), message.data(), message.size());
+    return buffer;
+}
+
+}  // namespace
 
 bool Arrivals::take(std::chrono::milliseconds timeout) {
     ::timespec until{};
@@ -37,6 +50,7 @@ void TestLink::start(transport::LinkEvents& events) {
 
 void TestLink::send(BufferChain&& message) {
     if (ended_) return;
+    const NotCounted own;
     Message flat;
     flat.reserve(chain_size(message));
     for (const Buffer& part : message) {
@@ -67,7 +81,10 @@ void TestLink::close(const std::string& reason, bool) {
 }
 
 void TestLink::arrive(Message message) {
-    waiting_.push_back(std::move(message));
+    {
+        const NotCounted own;
+        waiting_.push_back(std::move(message));
+    }
     deliver();
 }
 
@@ -86,8 +103,7 @@ void TestLink::deliver() {
         if (message.empty() || message.size() > max_message_) {
             return close("a message of a size that is not allowed", false);
         }
-        Buffer buffer = make_heap_buffer(message.size());
-        std::memcpy(buffer.data(), message.data(), message.size());
+        Buffer buffer = flat_buffer(message);
         events_->on_message(std::move(buffer));
     }
 }

@@ -21,7 +21,9 @@ namespace {
 constexpr std::size_t batch_bytes = 1U << 20;
 constexpr std::size_t batch_parts = 1024;  // IOV_MAX
 constexpr std::size_t unhurried_bytes = 16U << 10;
-constexpr std::size_t kept_entries = 64;  // capacity that an idle link keeps
+// Capacity that an idle link keeps: pieces, and messages, which are larger.
+constexpr std::size_t kept_parts = 64;
+constexpr std::size_t kept_messages = 32;
 
 }  // namespace
 
@@ -111,9 +113,9 @@ void SocketLink::release_sent() {
 
 // A burst's capacity is not kept for ever: an idle link is small.
 void SocketLink::shrink() {
-    if (parts_.capacity() > kept_entries) std::vector<::iovec>().swap(parts_);
-    if (queue_.capacity() > kept_entries) std::vector<Outgoing>().swap(queue_);
-    if (sending_.capacity() <= kept_entries) return;
+    if (parts_.capacity() > kept_parts) std::vector<::iovec>().swap(parts_);
+    if (queue_.capacity() > kept_messages) std::vector<Outgoing>().swap(queue_);
+    if (sending_.capacity() <= kept_messages) return;
     std::vector<Outgoing>().swap(sending_);
     window_ = 0;
     window_end_ = 0;

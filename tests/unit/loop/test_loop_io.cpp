@@ -8,6 +8,8 @@
 
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "loop_fixture.h"
 
@@ -69,6 +71,52 @@ TEST_P(LoopIo, ReceivesIntoItsOwnMemory) {
         pair.close_b();
         run_on(*loop_, [&] { loop_->recv_pooled(end, pair.a); });
         EXPECT_EQ(end.wait(), 0);
+    }
+}
+
+bool has_memory(const std::byte* at) {
+    const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+    auto* const start = reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(at) / page * page);
+    unsigned char resident = 0;
+    return ::mincore(start, page, &resident) == 0 && (resident & 1) != 0;
+}
+
+// What a burst has touched goes back, and what comes afterwards arrives all the same.
+TEST_P(LoopIo, ReceiveBuffersTakeNoMemoryWhileLittleComes) {
+    if (std::string(GetParam()) != "io_uring") GTEST_SKIP() << "one small scratch buffer";
+    struct Op : WaitedOp {
+        using WaitedOp::WaitedOp;
+        const std::byte* at{nullptr};
+        IoOp::Done then{done};
+    };
+    SocketPair pair;
+    const std::byte* at = nullptr;
+    for (int i = 0; i < 20; ++i) {
+        Op op(*loop_);
+        op.done = [](IoOp* self, int result) {
+            auto* mine = static_cast<Op*>(self);
+            mine->at = mine->loop->received(*mine).data();
+            mine->then(self, result);
+        };
+        run_on(*loop_, [&] { loop_->recv_pooled(op, pair.a); });
+        const std::string text = "burst " + std::to_string(i);
+        ASSERT_EQ(::send(pair.b, text.data(), text.size(), 0), static_cast<ssize_t>(text.size()));
+        ASSERT_EQ(op.wait(), static_cast<int>(text.size()));
+        ASSERT_EQ(op.data, text);
+        at = op.at;
+    }
+    EXPECT_TRUE(has_memory(at));
+    const auto deadline = std::chrono::steady_clock::now() + 10s;
+    while (has_memory(at) && std::chrono::steady_clock::now() < deadline) {
+        std::this_thread::sleep_for(50ms);
+    }
+    EXPECT_FALSE(has_memory(at));
+    for (int i = 0; i < 8; ++i) {
+        WaitedOp op(*loop_);
+        run_on(*loop_, [&] { loop_->recv_pooled(op, pair.a); });
+        ASSERT_EQ(::send(pair.b, "after", 5, 0), 5);
+        ASSERT_EQ(op.wait(), 5);
+        EXPECT_EQ(op.data, "after");
     }
 }
 
