@@ -18,8 +18,8 @@ class Watcher:
         need("smbclient")
         # A terminal, so that smbclient does not keep its lines back.
         self.terminal, end = pty.openpty()
-        self.process = subprocess.Popen(smbclient_command(server, f"notify {directory}", share), stdin=subprocess.DEVNULL,
-                                        stdout=end, stderr=subprocess.STDOUT)
+        self.process = subprocess.Popen(smbclient_command(server, f"notify {directory}", share),
+                                        stdin=subprocess.DEVNULL, stdout=end, stderr=subprocess.STDOUT)
         os.close(end)
         self.text = ""
 

@@ -4,8 +4,8 @@
     tests/interop/interop.py [--build DIR] [--io uring|epoll|auto ...] [--tests GROUP[,GROUP]]
                              [--skip-suites SUITE[,SUITE]] [--keep] [--list]
 
-Groups: smbclient ctl rclone smbc impacket operation notify coherence overlap durable torture.  A test whose client is not
-installed is skipped with a message.  Ends with "N passed, N failed, N skipped"; exit code 1 on any failure.
+Groups: smbclient ctl rclone smbc impacket operation notify coherence overlap durable torture.  A test whose client is
+not installed is skipped with a message.  Ends with "N passed, N failed, N skipped"; exit code 1 on any failure.
 """
 import argparse
 import os

@@ -1,5 +1,4 @@
-"""Two shares over one directory, and one over a directory below: their clients see each other as clients of one share do.
-"""
+"""A share over a directory of another share: their clients see each other as clients of one share do."""
 import os
 import select
 import threading
