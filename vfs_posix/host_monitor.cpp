@@ -464,7 +464,7 @@ bool HostMonitor::judge_inode(const Event& event, const Node& node, Told& told) 
     // A removal forgets the touch, and notes the name at its end: what is not under way any more
     // has done both, if it is asked in this order.
     const bool wait = must_wait(event, node);
-    if (is_ours(event, node) || held_->resolver().own().noted(node.key, event.name, false)) {
+    if (is_ours(event, node) || own_->noted(this, node.key, event.name, false)) {
         return true;
     }
     if (wait) return false;
