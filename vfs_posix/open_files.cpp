@@ -36,8 +36,7 @@ bool covers(OpenFiles::Use has, OpenFiles::Use wanted) {
 UniqueFd open_again(int fd, bool writes) {
     const AsRoot root;
     const int mode = writes ? O_RDWR : O_RDONLY;
-    return UniqueFd(
-        ::open(ProcPath(fd).c_str(), mode | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    return UniqueFd(::open(ProcPath(fd).c_str(), mode | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
 }
 
 std::int64_t nanoseconds(std::int64_t seconds, std::int64_t rest) {
@@ -240,7 +239,12 @@ bool OpenFiles::widen(DirKey key, Entry& entry, int path, Told& told) {
     const int now = entry.description.get();
     if (reader().direct(now) && set_lease(now, F_WRLCK)) entry.lease = F_WRLCK;
     const bool sure = comparable && entry.lease != F_UNLCK && change_time(now) == changed;
-    if (sure) return true;
+    if (sure) {
+        if (entry.state.level != GuardLevel::write) {
+            entry.state = {GuardLevel::write, next_number()};
+        }
+        return true;
+    }
     lose_guard(key, entry, told);
     return entry.pinned();
 }

@@ -39,8 +39,8 @@
 
 namespace smb3d::vfs_posix {
 
-// Takes the kernel's signals that a lease is to be broken.  They are sent to its own thread, so that
-// no other needs to have them blocked.
+// Takes the kernel's signals that a lease is to be broken.  They are sent to its own thread, so
+// that no other needs to have them blocked.
 class LeaseReader {
   public:
     // `broken`: of the lease that was taken through this descriptor; -1: of any.
