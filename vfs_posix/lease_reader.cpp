@@ -23,7 +23,10 @@ LeaseReader::LeaseReader(Broken broken, void* context)
 LeaseReader::~LeaseReader() {
     state_->stopping.store(true, std::memory_order_release);
     // What was called last had the last reference to the share.
-    if (thread_.get_id() == std::this_thread::get_id()) return thread_.detach();
+    if (thread_.get_id() == std::this_thread::get_id()) {
+        thread_.detach();
+        return;
+    }
     ::pthread_kill(thread_.native_handle(), break_signal());
     thread_.join();
 }

@@ -1,8 +1,8 @@
 // Locked<T>: state that can only be reached with its lock held; the only lock of this folder.
 //
 // Thread: any.  A leaf: held for a few instructions, never across a system call, a callback or
-// another lock (but see open_files.h). (base/guarded.h is the same for the server's own folders; a back end may include
-// only include/.)
+// another lock (but see open_files.h). (base/guarded.h is the same for the server's own folders; a
+// back end may include only include/.)
 #pragma once
 
 #include <mutex>

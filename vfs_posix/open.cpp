@@ -295,7 +295,7 @@ std::optional<Opened> PosixShare::open_shared(const std::string& path, const Ope
     UniqueFd fd = open_files_->share(key_of(st), probe.get(), {reads, writes});
     if (!fd && errno == ENOENT) return std::nullopt;
     const bool shared = static_cast<bool>(fd);
-    return Opened{std::move(fd), false, writes, shared};
+    return Opened{std::move(fd), false, writes, shared, key_of(st)};
 }
 
 Result<OpenReply> PosixShare::open_failed(int error, const std::string& path,
@@ -316,14 +316,18 @@ Result<OpenReply> PosixShare::open_failed(int error, const std::string& path,
 Result<OpenReply> PosixShare::finish_open(Opened&& opened, std::string path_on_disk,
                                           const OpenRequest& request) {
     const std::string_view name = split_path(path_on_disk).leaf;
+    const auto refuse = [&](NtStatus status) {
+        if (opened.shared) open_files_.remove(opened.key, opened.fd.get());
+        return fail(status);
+    };
     const auto stat = stat_fd(opened.fd.get(), opened.path_only, name);
-    if (!stat) return fail(stat.error());
+    if (!stat) return refuse(stat.error());
     const bool directory = stat->kind == vfs::FileKind::directory;
-    if (directory && request.kind == WantKind::file) return fail(NtStatus::FILE_IS_A_DIRECTORY);
-    if (!directory && request.kind == WantKind::directory) return fail(NtStatus::NOT_A_DIRECTORY);
+    if (directory && request.kind == WantKind::file) return refuse(NtStatus::FILE_IS_A_DIRECTORY);
+    if (!directory && request.kind == WantKind::directory) return refuse(NtStatus::NOT_A_DIRECTORY);
     // Devices, FIFOs and sockets can be seen and removed, but not used.
     if (stat->kind == vfs::FileKind::other && !opened.path_only) {
-        return fail(NtStatus::ACCESS_DENIED);
+        return refuse(NtStatus::ACCESS_DENIED);
     }
     return make_reply(std::move(opened), std::move(path_on_disk), request, *stat);
 }

@@ -247,7 +247,12 @@ bool OpenFiles::widen(DirKey key, Entry& entry, int path, Told& told) {
     const int now = entry.description.get();
     if (reader().direct(now) && set_lease(now, F_WRLCK)) entry.lease = F_WRLCK;
     const bool sure = comparable && entry.lease != F_UNLCK && change_time(now) == changed;
-    if (sure) return true;
+    if (sure) {
+        if (entry.state.level != GuardLevel::write) {
+            entry.state = {GuardLevel::write, next_number()};
+        }
+        return true;
+    }
     lose_guard(key, entry, told);
     return entry.pinned();
 }

@@ -40,7 +40,8 @@ struct Opened {
     UniqueFd fd;
     bool path_only{false};
     bool writable{false};
-    bool shared{false};  // OpenFiles has it already
+    bool shared{false};  // OpenFiles has it already, as of this file
+    DirKey key{};
 };
 
 class PosixShare final : public vfs::Share, public std::enable_shared_from_this<PosixShare> {

@@ -167,8 +167,9 @@ std::shared_ptr<Grant> Oplocks::request(const CacheRequest& request, const Oploc
                                         std::shared_ptr<CacheHolder> holder,
                                         const CacheObstacles& obstacles) {
     const CacheState state = grantable(request, key, obstacles);
-    const CacheState wanted =
-        legal_state(request.state) & (request.directory ? ~cache::write : cache::all);
+    // What the host does not allow nobody can have asked for.
+    const CacheState wanted = legal_state(request.state & obstacles.host_allows) &
+                              (request.directory ? ~cache::write : cache::all);
     if (key.empty()) {
         if (state == cache::none) return nullptr;
         auto grant = std::make_shared<Grant>(key, std::move(holder));

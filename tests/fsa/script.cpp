@@ -318,13 +318,13 @@ class Script {
         waiter.ticket = wait.ticket;
         say(wait ? "waits" : "SUCCESS");
     }
-    // host HANDLE STATE NUMBER: no more than that may be cached of its file.
+    // host NAME HANDLE STATE NUMBER: no more than that may be cached of its file.
     void host(const Words& words) {
-        const Open& open = handle(words.at(1));
+        const Open& open = handle(words.at(2));
         Waiter& waiter = waiter_for(words.at(1));
         const Waker waker{&Script::woken, &waiter};
-        const BreakWait wait = open.file().break_for_host(bits_of(words.at(2), cache_letters),
-                                                          number(words.at(3)), waker);
+        const BreakWait wait = open.file().break_for_host(bits_of(words.at(3), cache_letters),
+                                                          number(words.at(4)), waker);
         waiter.file = wait.file.get();
         waiter.ticket = wait.ticket;
         say(wait ? "waits" : "SUCCESS");

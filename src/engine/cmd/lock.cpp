@@ -114,8 +114,7 @@ Task<NtStatus> lock_everywhere(Call& call, fsa::LockElement element) {
         const NtStatus status = co_await waiting;
         if (status != NtStatus::SUCCESS) co_return status;
         std::vector<fsa::LockElement> one(1, element);
-        Task<NtStatus> locking =
-            lock_on_host(*call.open, call.op(Lane::metadata), std::move(one));
+        Task<NtStatus> locking = lock_on_host(*call.open, call.op(Lane::metadata), std::move(one));
         const NtStatus on_host = co_await locking;
         if (on_host == NtStatus::SUCCESS) co_return NtStatus::SUCCESS;
         // Waiting reserves nothing.
@@ -138,8 +137,7 @@ Task<NtStatus> lock_now(Call& call, std::vector<fsa::LockElement> elements) {
     if (on_host != NtStatus::SUCCESS) co_return on_host;
     const Result<void> locked = open.file().lock_all(open, elements);
     if (locked) co_return NtStatus::SUCCESS;
-    Task<bool> undoing =
-        unlock_on_host(*call.open, call.op(Lane::metadata), std::move(elements));
+    Task<bool> undoing = unlock_on_host(*call.open, call.op(Lane::metadata), std::move(elements));
     co_await undoing;
     co_return locked.error();
 }

@@ -29,7 +29,8 @@ CreateOptions leased(std::uint8_t key, std::uint32_t state, std::uint32_t access
     wire::CreateContextBuilder contexts;
     contexts.add(wire::tag::rqls, lease);
     const Bytes bytes = contexts.bytes();
-    return {.access = access, .oplock = OplockLevel::lease, .contexts = {bytes.begin(), bytes.end()}};
+    return {
+        .access = access, .oplock = OplockLevel::lease, .contexts = {bytes.begin(), bytes.end()}};
 }
 
 std::uint32_t granted(const Reply& reply) {
@@ -161,8 +162,8 @@ class ImpatientHostGuard : public HostGuard {
   protected:
     ImpatientHostGuard()
         : HostGuard({.loops = 2, .configure = [](engine::ServerConfig& config) {
-              config.oplock_break_seconds = 1;
-          }}) {}
+                         config.oplock_break_seconds = 1;
+                     }}) {}
 };
 
 TEST_F(ImpatientHostGuard, AClientThatDoesNotAnswerIsWaitedForOnlySoLong) {
@@ -207,7 +208,8 @@ TEST_F(HostileHostGuard, NothingIsCachedThatTheHostHasOpen) {
                 acknowledged = acknowledge(*alice, 1, 0);
             }
             return opened && !server_.share().host_waits("file");
-        })) << round << (at_once ? " at once" : " waits");
+        })) << round
+            << (at_once ? " at once" : " waits");
         ASSERT_TRUE(opened->ok());
         // Whatever was granted before the local open has been taken back by now.
         const Reply again = alice->create("file", leased(1, rwh));
