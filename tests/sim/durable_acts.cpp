@@ -18,8 +18,7 @@ namespace {
 
 constexpr std::uint32_t exclusive =
     wire::lock_flags::exclusive_lock | wire::lock_flags::fail_immediately;
-constexpr std::uint32_t shared =
-    wire::lock_flags::shared_lock | wire::lock_flags::fail_immediately;
+constexpr std::uint32_t shared = wire::lock_flags::shared_lock | wire::lock_flags::fail_immediately;
 
 template <class T>
 std::optional<T> context_of(const Reply& reply, std::string_view tag) {
@@ -33,7 +32,8 @@ std::optional<T> context_of(const Reply& reply, std::string_view tag) {
     return std::nullopt;
 }
 
-void add_lease(wire::CreateContextBuilder& builder, const Client& client, const wire::LeaseKey& key) {
+void add_lease(wire::CreateContextBuilder& builder, const Client& client,
+               const wire::LeaseKey& key) {
     if (client.smb3()) {
         wire::LeaseV2 lease;
         lease.lease_key = key;
@@ -181,12 +181,15 @@ void World::open(Client& client) {
         }
     }
     if (!reply.ok()) return complain(fmt::format("an open: {}", status_name(reply.status())));
-    const bool by_guid = client.smb3() && (handle.kind == Kind::durable || handle.kind == Kind::persistent);
+    const bool by_guid =
+        client.smb3() && (handle.kind == Kind::durable || handle.kind == Kind::persistent);
     if (by_guid && chance_.one_in(4)) {
         // The client has not seen the answer, it asks again.
         options.replay = true;
-        const Reply again = drive(client, client.link->send_create(file_name(handle.file), options));
-        const bool granted = context_of<wire::DurableHandleResponseV2>(reply, wire::tag::dh2q).has_value();
+        const Reply again =
+            drive(client, client.link->send_create(file_name(handle.file), options));
+        const bool granted =
+            context_of<wire::DurableHandleResponseV2>(reply, wire::tag::dh2q).has_value();
         if (granted) {
             ++seen.create_replays;
             const auto first = reply.body<wire::CreateResponse>();
@@ -235,9 +238,9 @@ void World::opened(Client& client, Handle handle, const Reply& reply) {
         handle.time_out = durable_time_out;
     } else if (handle.kind == Kind::resilient) {
         const auto code = static_cast<std::uint32_t>(fscc::Fsctl::lmr_request_resiliency);
-        const auto milliseconds = static_cast<std::uint32_t>(durable_time_out.count());
-        const Reply asked =
-            client.link->ioctl(handle.id, code, wire::to_bytes(fscc::NetworkResiliencyRequest{milliseconds}));
+        const auto time = static_cast<std::uint32_t>(durable_time_out.count());
+        const Reply asked = client.link->ioctl(
+            handle.id, code, wire::to_bytes(fscc::NetworkResiliencyRequest{time}));
         if (!asked.ok()) return complain("resiliency was refused");
         ++seen.resilient;
         handle.time_out = durable_time_out;
@@ -247,20 +250,26 @@ void World::opened(Client& client, Handle handle, const Reply& reply) {
 
 void World::lease_granted(Client& client, const Handle& handle, const Reply& reply, bool back) {
     std::uint32_t state = 0;
+    std::uint32_t flags = 0;
     if (const auto v2 = context_of<wire::LeaseV2>(reply, wire::tag::rqls); v2 && client.smb3()) {
         state = v2->lease_state;
+        flags = v2->lease_flags;
     } else if (const auto v1 = context_of<wire::Lease>(reply, wire::tag::rqls)) {
         state = v1->lease_state;
+        flags = v1->lease_flags;
     } else {
         return complain("a lease without its context");
     }
     poll(client);
     Lease& lease = client.leases[handle.file];
     if (back) {
-        if (lease.changed && (state & cache::read) != 0) {
+        // A break that waits for its owner's answer is told again.
+        const bool breaking = (flags & wire::lease_flags::break_in_progress) != 0;
+        if (lease.changed && (state & cache::read) != 0 && !breaking) {
             complain("a lease to read what others have changed meanwhile");
         }
-        if ((state & ~lease.state) != 0) complain("a lease that has grown while its owner was away");
+        if ((state & ~lease.state) != 0)
+            complain("a lease that has grown while its owner was away");
         if (!lease.touched && state != lease.state) {
             complain(fmt::format("client {}: the lease of {} was {} and comes back as {}",
                                  client.number, file_name(handle.file), lease.state, state));
@@ -301,7 +310,8 @@ void World::disconnect(Client& client) {
     client.answers.clear();
     for (std::size_t i = 0; i < client.handles.size();) {
         Handle& handle = client.handles[i];
-        bool stays = handle.away || handle.kind == Kind::resilient || handle.kind == Kind::persistent;
+        bool stays =
+            handle.away || handle.kind == Kind::resilient || handle.kind == Kind::persistent;
         if (!stays && handle.kind == Kind::durable && handle.leased) {
             const Lease& lease = client.leases[handle.file];
             const bool keeps = (lease.state & cache::handle) != 0 && !lease.breaking_to;
@@ -340,8 +350,8 @@ void World::pass_time() {
 
 // ---- coming back
 
-Reply World::send_reconnect(Client& client, const Handle& handle, bool persistent, std::uint8_t guid,
-                            std::uint8_t key_change) {
+Reply World::send_reconnect(Client& client, const Handle& handle, bool persistent,
+                            std::uint8_t guid, std::uint8_t key_change) {
     wire::CreateContextBuilder builder;
     if (client.smb3()) {
         wire::DurableHandleReconnectV2 request;
@@ -383,7 +393,8 @@ void World::reconnect_wrongly(Client& client, const Handle& handle) {
     };
     if (handle.kind != Kind::resilient) {
         refused(send_reconnect(client, handle, persistent, 1, 0), "another GUID");
-        if (client.smb3()) refused(send_reconnect(client, handle, !persistent, 0, 0), "other flags");
+        if (client.smb3())
+            refused(send_reconnect(client, handle, !persistent, 0, 0), "other flags");
     }
     if (handle.leased) {
         refused(send_reconnect(client, handle, persistent, 0, 1), "another lease key");
@@ -407,10 +418,11 @@ void World::reconnect_wrongly(Client& client, const Handle& handle) {
         builder.add(wire::tag::dhnc, wire::DurableHandleReconnect{handle.id});
     }
     if (handle.leased) add_lease(builder, client, lease_key(client, handle.file));
-    refused(stranger.create(file_name(handle.file),
-                            {.disposition = wire::CreateDisposition::open,
-                             .oplock = handle.leased ? wire::OplockLevel::lease : wire::OplockLevel::none,
-                             .contexts = bytes_of(builder)}),
+    refused(stranger.create(
+                file_name(handle.file),
+                {.disposition = wire::CreateDisposition::open,
+                 .oplock = handle.leased ? wire::OplockLevel::lease : wire::OplockLevel::none,
+                 .contexts = bytes_of(builder)}),
             "another owner");
 }
 
@@ -513,8 +525,8 @@ void World::read(Client& client) {
     request.length = sizeof(std::uint64_t);
     const Reply reply = drive(client, client.link->send(client.link->make(request)));
     if (!reply.ok()) {
-        const bool may_be = conflicts_with_locks(*handle, slot, false) ||
-                            is_unsure(handle->file, slot);
+        const bool may_be =
+            conflicts_with_locks(*handle, slot, false) || is_unsure(handle->file, slot);
         if (!may_be) complain("READ without a lock is refused");
         return;
     }
@@ -542,7 +554,7 @@ bool World::conflicts_with_locks(const Handle& handle, unsigned slot, bool asked
             if (other.file != handle.file) continue;
             for (const Held& held : other.locks) {
                 if (held.slot != slot) continue;
-                if (held.exclusive || asked_exclusive) return true;
+                if (asked_exclusive || (held.exclusive && &other != &handle)) return true;
             }
         }
     }

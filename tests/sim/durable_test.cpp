@@ -1,8 +1,8 @@
 // The durable simulation: clients lose their connections, their time and their server, and come
-// back (or others in their name), while they open, lock, write and break each other's leases.  After
-// every step: what was promised is there (handles until their time-outs, leases unless broken, locks,
-// acknowledged writes), and nothing else is (no handle beyond its time, no lock of nobody, no lease
-// to read what others have changed).  The server is killed with requests on their way.
+// back (or others in their name), while they open, lock, write and break each other's leases. After
+// every step: what was promised is there (handles until their time-outs, leases unless broken,
+// locks, acknowledged writes), and nothing else is (no handle beyond its time, no lock of nobody,
+// no lease to read what others have changed).  The server is killed with requests on their way.
 #include <cstdlib>
 
 #include <fmt/core.h>

@@ -102,10 +102,10 @@ void World::restart() {
             const auto lease = other.leases.find(handle->file);
             if (lease != other.leases.end()) lease->second.touched = true;
         }
-        request.locks.push_back({slot * slot_size, slot_size,
-                                 held ? wire::lock_flags::unlock
-                                      : wire::lock_flags::exclusive_lock |
-                                            wire::lock_flags::fail_immediately});
+        request.locks.push_back(
+            {slot * slot_size, slot_size,
+             held ? wire::lock_flags::unlock
+                  : wire::lock_flags::exclusive_lock | wire::lock_flags::fail_immediately});
         client.link->send(client.link->make(request));
         handle->unsure = slot;
         handle->numbered.reset();
@@ -293,9 +293,9 @@ std::string World::conflicts() {
         for (const Client& client : clients_) {
             const auto found = client.leases.find(file);
             if (found == client.leases.end() || !client.link || found->second.mute) continue;
-            const bool present = std::any_of(
-                client.handles.begin(), client.handles.end(),
-                [&](const Handle& h) { return h.file == file && h.leased && !h.away; });
+            const bool present =
+                std::any_of(client.handles.begin(), client.handles.end(),
+                            [&](const Handle& h) { return h.file == file && h.leased && !h.away; });
             if (!present) continue;
             if (found->second.breaking_to && !client.mute) return "a break is not answered yet";
             holders += found->second.state != cache::none ? 1U : 0U;
@@ -330,7 +330,8 @@ std::string World::handles_difference() {
         }
     }
     for (const auto& [id, info] : open) {
-        if (!known.contains(id)) return fmt::format("{}: a handle ({:#x}) of nobody", info.path, id);
+        if (!known.contains(id))
+            return fmt::format("{}: a handle ({:#x}) of nobody", info.path, id);
     }
     return {};
 }
@@ -370,16 +371,15 @@ void World::touched(const Client& by, const Handle& through, bool changes) {
         const auto found = client.leases.find(through.file);
         if (found == client.leases.end() || own) continue;
         const bool present = std::any_of(
-            client.handles.begin(), client.handles.end(), [&](const Handle& h) {
-                return h.file == through.file && h.leased && !h.away;
-            });
+            client.handles.begin(), client.handles.end(),
+            [&](const Handle& h) { return h.file == through.file && h.leased && !h.away; });
         if (present && client.link && !found->second.mute) {
             if (!changes || client.mute) continue;
             // Its break is on its way, or was there before.
             settled([&]() -> std::string {
                 const auto now = client.leases.find(through.file);
-                const bool reads = now != client.leases.end() &&
-                                   (now->second.state & cache::read) != 0;
+                const bool reads =
+                    now != client.leases.end() && (now->second.state & cache::read) != 0;
                 return reads ? file_name(through.file) + ": a break of a reader is lost" : "";
             });
         } else {

@@ -72,7 +72,7 @@ struct Lease {
     Clock::time_point told;
     bool touched{false};  // by others, while its owner was away
     bool changed{false};
-    bool mute{false};     // its owner let a break time out
+    bool mute{false};  // its owner let a break time out
 };
 
 struct Client {
