@@ -12,6 +12,7 @@ static_assert(std::endian::native == std::endian::little);
 
 constexpr std::uint32_t magic = 0x3148'3353;  // "S3H1"
 constexpr std::uint16_t format = 1;
+constexpr std::uint16_t format_renaming = 2;  // with Record::next_path at its end
 constexpr std::size_t max_name = 1024;
 constexpr std::size_t max_sid = 68;        // [MS-DTYP] 2.4.2.2: 8 + 15 * 4
 constexpr std::size_t max_groups = 65536;  // NGROUPS_MAX
@@ -181,8 +182,10 @@ void fields(C& c, R& r) {
 std::vector<std::byte> encode(const Record& record) {
     Writer writer;
     writer.field(magic);
-    writer.field(format);
+    const bool renaming = !record.next_path.empty();
+    writer.field(renaming ? format_renaming : format);
     fields(writer, record);
+    if (renaming) writer.chars(record.next_path, max_path);
     if (!writer.ok) return {};
     writer.field(checksum(writer.bytes));
     return std::move(writer.bytes);
@@ -199,9 +202,16 @@ std::optional<Record> decode(std::span<const std::byte> bytes) {
     std::uint16_t found_format = 0;
     reader.field(found_magic);
     reader.field(found_format);
-    if (!reader.ok || found_magic != magic || found_format != format) return std::nullopt;
+    const bool renaming = found_format == format_renaming;
+    if (!reader.ok || found_magic != magic || (found_format != format && !renaming)) {
+        return std::nullopt;
+    }
     Record record;
     fields(reader, record);
+    if (renaming) {
+        reader.chars(record.next_path, max_path);
+        if (record.next_path.empty()) return std::nullopt;
+    }
     if (!reader.ok || !reader.rest.empty() || record.persistent_id == 0) return std::nullopt;
     if (!record.lock_sequence.empty() && record.lock_sequence.size() != sequence_size) {
         return std::nullopt;

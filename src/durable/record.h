@@ -45,6 +45,8 @@ struct Record {
     // which file
     std::string share;
     std::string path;  // as stored, relative to the share
+    // A rename was under way: the file is there if it is not at `path`.
+    std::string next_path;
     std::uint64_t volume{0};
     std::uint64_t inode{0};
     std::uint64_t generation{0};

@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <cassert>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <ctime>
 #include <filesystem>
+#include <iterator>
 
+#include <fcntl.h>
 #include <fmt/core.h>
 #include <lmdb.h>
 #include <pthread.h>
@@ -20,6 +23,8 @@ namespace {
 
 constexpr auto component = log::Component::engine;
 constexpr std::size_t max_batch = 4096;
+constexpr std::size_t reserved_pages = 256;
+constexpr std::chrono::seconds retry_interval{1};
 
 // A transaction that is aborted unless it was committed.
 class Transaction {
@@ -209,22 +214,32 @@ std::vector<Record> Store::load() {
     return records;
 }
 
-void Store::put(const Record& record, vfs::Done<void> done) {
+void Store::put(Kind kind, const Record& record, vfs::Done<void> done) {
     std::vector<std::byte> value = encode(record);
     if (value.empty()) {
         done(fail(NtStatus::INSUFFICIENT_RESOURCES));
         return;
     }
-    submit({record.persistent_id, std::move(value), done});
+    submit({kind, record.persistent_id, std::move(value), done});
+}
+
+void Store::put(const Record& record, vfs::Done<void> done) { put(Kind::put, record, done); }
+void Store::put_new(const Record& record, vfs::Done<void> done) {
+    put(Kind::put_new, record, done);
+}
+void Store::put_later(const Record& record, vfs::Done<void> done) {
+    put(Kind::put_later, record, done);
 }
 
 void Store::erase(std::uint64_t persistent_id, vfs::Done<void> done) {
-    submit({persistent_id, {}, done});
+    submit({Kind::erase, persistent_id, {}, done});
 }
 
 void Store::erase(std::uint64_t persistent_id) {
     erase(persistent_id, vfs::Done<void>(ignore, nullptr));
 }
+
+void Store::barrier(vfs::Done<void> done) { submit({Kind::barrier, 0, {}, done}); }
 
 void Store::submit(Request request) {
     const vfs::Done<void> done = request.done;
@@ -253,12 +268,22 @@ void Store::close() {
 
 void Store::run() {
     while (true) {
-        wake_.acquire();
+        if (owed_.empty()) {
+            wake_.acquire();
+        } else {
+            static_cast<void>(wake_.try_acquire_for(retry_interval));
+        }
         std::vector<Request> batch;
+        // Before what came later for the same handles.
+        for (const auto& [id, value] : owed_) {
+            const Kind kind = value.empty() ? Kind::erase : Kind::put_later;
+            batch.push_back({kind, id, value, vfs::Done<void>(ignore, nullptr)});
+        }
         bool closing = false;
         {
             auto queue = queue_.lock();
-            batch.swap(queue->requests);
+            std::move(queue->requests.begin(), queue->requests.end(), std::back_inserter(batch));
+            queue->requests.clear();
             closing = queue->closing;
         }
         if (!batch.empty()) commit(batch);
@@ -269,25 +294,34 @@ void Store::run() {
 void Store::commit(std::vector<Request>& batch) {
     at(Step::batch_taken);
     requests_.fetch_add(batch.size(), std::memory_order_relaxed);
-    const std::span<const Request> all(batch);
+    const std::span<Request> all(batch);
     for (std::size_t begin = 0; begin < all.size(); begin += max_batch) {
         const auto part = all.subspan(begin, std::min(max_batch, all.size() - begin));
         const int together = write(part);
         if (together == 0) at(Step::committed);
         for (std::size_t i = 0; i < part.size(); ++i) {
-            const int error =
-                together == 0 || part.size() == 1 ? together : write(part.subspan(i, 1));
-            if (error == 0) {
-                part[i].done({});
-                continue;
-            }
-            failures_.fetch_add(1, std::memory_order_relaxed);
-            log::error(component, "{}: handle {:#x} cannot be written: {}", options_.directory,
-                       part[i].id, ::mdb_strerror(error));
-            part[i].done(fail(to_status(error)));
+            const bool again = together != 0 && part.size() > 1;
+            told(part[i], again ? write(part.subspan(i, 1)) : together);
         }
     }
     at(Step::told);
+}
+
+void Store::told(Request& request, int error) {
+    if (request.kind == Kind::barrier) return request.done({});
+    if (error == 0) {
+        owed_.erase(request.id);
+        return request.done({});
+    }
+    failures_.fetch_add(1, std::memory_order_relaxed);
+    const bool owed = request.kind == Kind::erase || request.kind == Kind::put_later;
+    // Once is enough for what is tried again every second.
+    if (!owed || !owed_.contains(request.id)) {
+        log::error(component, "{}: handle {:#x} cannot be {}: {}", options_.directory, request.id,
+                   request.kind == Kind::erase ? "erased" : "written", ::mdb_strerror(error));
+    }
+    if (owed) owed_[request.id] = std::move(request.value);
+    request.done(fail(to_status(error)));
 }
 
 int Store::write(std::span<const Request> requests) {
@@ -295,23 +329,55 @@ int Store::write(std::span<const Request> requests) {
     if (transaction.error() != 0) return transaction.error();
     at(Step::transaction_begun);
     for (const Request& request : requests) {
-        Key key(request.id);
-        MDB_val name = key.value();
-        int error = 0;
-        if (request.value.empty()) {
-            error = ::mdb_del(transaction.get(), opens_, &name, nullptr);
-            if (error == MDB_NOTFOUND) error = 0;
-        } else {
-            // LMDB takes a pointer to what may not be const, and copies it.
-            MDB_val value{request.value.size(), const_cast<std::byte*>(request.value.data())};
-            error = ::mdb_put(transaction.get(), opens_, &name, &value, 0);
-        }
-        if (error != 0) return error;
+        if (const int error = write_one(transaction.get(), request); error != 0) return error;
     }
     at(Step::records_written);
     const int error = transaction.commit();
     if (error == 0) commits_.fetch_add(1, std::memory_order_relaxed);
     return error;
+}
+
+int Store::write_one(MDB_txn* transaction, const Request& request) {
+    if (request.kind == Kind::barrier) return 0;
+    if (options_.fail) {
+        if (const int error = options_.fail(request.id); error != 0) return error;
+    }
+    Key key(request.id);
+    MDB_val name = key.value();
+    if (request.kind == Kind::erase) {
+        const int error = ::mdb_del(transaction, opens_, &name, nullptr);
+        return error == MDB_NOTFOUND ? 0 : error;
+    }
+    if (request.kind == Kind::put_new) {
+        if (const int error = check_room(transaction); error != 0) return error;
+    }
+    // LMDB takes a pointer to what may not be const, and copies it.
+    MDB_val value{request.value.size(), const_cast<std::byte*>(request.value.data())};
+    return ::mdb_put(transaction, opens_, &name, &value, 0);
+}
+
+// Every change writes pages anew: some must be left when no more handles fit.
+int Store::check_room(MDB_txn* transaction) {
+    MDB_envinfo info{};
+    MDB_stat stat{};
+    int fd = -1;
+    int error = ::mdb_env_info(environment_, &info);
+    if (error == 0) error = ::mdb_stat(transaction, opens_, &stat);
+    if (error == 0) error = ::mdb_env_get_fd(environment_, &fd);
+    if (error != 0) return error;
+    const std::size_t pages = info.me_mapsize / stat.ms_psize;
+    const std::size_t reserve = std::min(reserved_pages, pages / 4);
+    const std::size_t used = stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;
+    if (used + reserve > pages) return MDB_MAP_FULL;
+    const std::uint64_t wanted =
+        std::uint64_t{std::min(info.me_last_pgno + 1 + reserve, pages)} * stat.ms_psize;
+    if (wanted <= allocated_) return 0;
+    if (::fallocate(fd, 0, 0, static_cast<::off_t>(wanted)) != 0) {
+        // A file system that cannot promise room is taken as it is.
+        if (errno != EOPNOTSUPP && errno != ENOSYS) return errno;
+    }
+    allocated_ = wanted;
+    return 0;
 }
 
 StoreStatistics Store::statistics() const {

@@ -8,7 +8,9 @@
 //   outlive the process: that is what they are for.
 // Errors: DISK_FULL if the map or the disk is full, else UNEXPECTED_IO_ERROR: nothing of the batch
 //   is kept then (each request is tried again by itself, so that one that does not fit takes no
-//   other with it).
+//   other with it).  New records leave room in file and map for changes of those that are there,
+//   so that a full disk refuses handles and does not break promises.  What must get there some time
+//   (put_later, erase) is tried again until it does.
 #pragma once
 
 #include <atomic>
@@ -16,6 +18,7 @@
 #include <cstdint>
 #include <expected>
 #include <functional>
+#include <map>
 #include <memory>
 #include <semaphore>
 #include <string>
@@ -27,6 +30,7 @@
 #include "smb3d/vfs.h"
 
 struct MDB_env;
+struct MDB_txn;
 
 namespace smb3d::durable {
 
@@ -37,6 +41,9 @@ struct StoreOptions {
     std::string directory;  // made if it is not there; mode 0700
     std::size_t map_size{std::size_t{1} << 28};
     std::function<void(Step)> on_step;
+    // What fails instead of being written, with an LMDB error code or errno; 0: it does not.  For
+    // tests.
+    std::function<int(std::uint64_t id)> fail;
 };
 
 struct StoreStatistics {
@@ -62,17 +69,25 @@ class Store {
 
     // In the order of the calls.  A later put of the same id replaces the earlier.
     void put(const Record& record, vfs::Done<void> done);
-    void erase(std::uint64_t persistent_id, vfs::Done<void> done);
+    // ... of a handle that is not there yet: it must leave room for others' changes.
+    void put_new(const Record& record, vfs::Done<void> done);
+    // If it fails it is tried again, until it is there or a later request for the id is.
+    void put_later(const Record& record, vfs::Done<void> done);
+    void erase(std::uint64_t persistent_id, vfs::Done<void> done);  // likewise
     // ... that nobody waits for.
     void erase(std::uint64_t persistent_id);
+    // All that was asked for before has been tried.
+    void barrier(vfs::Done<void> done);
 
     void close();
     StoreStatistics statistics() const;
 
   private:
+    enum class Kind : std::uint8_t { put, put_new, put_later, erase, barrier };
     struct Request {
+        Kind kind{Kind::barrier};
         std::uint64_t id{0};
-        std::vector<std::byte> value;  // empty: erase
+        std::vector<std::byte> value;
         vfs::Done<void> done;
     };
     struct Queue {
@@ -86,11 +101,15 @@ class Store {
     int open_environment();
     int fill_up();
     int take_boot_number();
+    void put(Kind kind, const Record& record, vfs::Done<void> done);
     void submit(Request request);
     void run();
     void commit(std::vector<Request>& batch);
+    void told(Request& request, int error);
     // An LMDB error code, 0 if it is on disk.
     int write(std::span<const Request> requests);
+    int write_one(MDB_txn* transaction, const Request& request);
+    int check_room(MDB_txn* transaction);
     void at(Step step) const {
         if (options_.on_step) options_.on_step(step);
     }
@@ -103,6 +122,9 @@ class Store {
     Guarded<Queue, Rank::leaf> queue_;
     std::counting_semaphore<> wake_{0};
     std::thread committer_;
+    // The committer's: what must be written yet (empty: erased), and the file's size on the disk.
+    std::map<std::uint64_t, std::vector<std::byte>> owed_;
+    std::uint64_t allocated_{0};
     std::atomic<std::uint64_t> requests_{0};
     std::atomic<std::uint64_t> commits_{0};
     std::atomic<std::uint64_t> failures_{0};

@@ -8,7 +8,7 @@
 
 namespace smb3d::engine {
 
-BreakTimers::BreakTimers(Loop& loop) : loop_(loop) {
+BreakTimers::BreakTimers(Loop& loop, Over over) : loop_(loop), over_(std::move(over)) {
     timer_.owner = this;
     timer_.fire = [](Timer* timer) { static_cast<OwnedTimer*>(timer)->owner->fire(); };
 }
@@ -73,7 +73,7 @@ void BreakTimers::fire() {
         const std::shared_ptr<fsa::File> file = watched.file.lock();
         const std::shared_ptr<fsa::Grant> grant = watched.grant.lock();
         // Answered in time if the number has moved on, or the break is over: fsa knows.
-        if (file && grant) file->break_timed_out(grant, watched.number);
+        if (file && grant) over_(file, grant, watched.number);
     }
     arm();
 }

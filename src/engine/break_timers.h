@@ -11,6 +11,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <memory>
 #include <unordered_map>
@@ -23,7 +24,10 @@ namespace smb3d::engine {
 
 class BreakTimers {
   public:
-    explicit BreakTimers(Loop& loop);
+    // `over`: what is done to a break that was not answered in time; on the loop.
+    using Over = std::function<void(std::shared_ptr<fsa::File>, std::shared_ptr<fsa::Grant>,
+                                    std::uint32_t number)>;
+    BreakTimers(Loop& loop, Over over);
     void set_timeout(std::chrono::milliseconds timeout) {
         timeout_ms_.store(timeout.count(), std::memory_order_relaxed);
     }
@@ -55,6 +59,7 @@ class BreakTimers {
     void arm();
 
     Loop& loop_;
+    const Over over_;
     std::atomic<std::int64_t> timeout_ms_{35'000};
     Guarded<State, Rank::leaf> state_;
     std::atomic<bool> stopped_{false};

@@ -91,22 +91,6 @@ concept NamesOpen = requires(Request r) {
 bool needs_open(const auto&) { return true; }
 bool needs_open(const wire::IoctlRequest& r) { return !(r.file_id == wire::file_id_any); }
 
-// What changes a persistent open is on disk before it is acknowledged; a request that failed may
-// have done a part (3.3.5.14.1).
-template <class Request, auto handler>
-Reply run_recorded(Call& call, Request request) {
-    const std::shared_ptr<Open> open = call.open.shared();
-    Reply handling = handler(call, std::move(request));
-    Result<Response> response = co_await handling;
-    Task<NtStatus> writing = call.server().durable.write(open, call.loop());
-    const NtStatus written = co_await writing;
-    if (response && written != NtStatus::SUCCESS) co_return fail(written);
-    co_return response;
-}
-template <class Request>
-constexpr bool changes_record =
-    std::same_as<Request, wire::LockRequest> || std::same_as<Request, wire::SetInfoRequest>;
-
 template <class Request, auto handler>
 Reply run(Call& call) {
     Result<Request> request = wire::parse<Request>(call.message);
@@ -116,11 +100,6 @@ Reply run(Call& call) {
         if (needs_open(*request) || call.related) {
             const NtStatus status = resolve_open(call, request->file_id);
             if (status != NtStatus::SUCCESS) return refuse(status);
-        }
-    }
-    if constexpr (changes_record<Request>) {
-        if (call.open->is_persistent()) {
-            return run_recorded<Request, handler>(call, std::move(*request));
         }
     }
     return handler(call, std::move(*request));

@@ -485,7 +485,7 @@ Task<bool> prepare_persistent(CreateState& state, std::shared_ptr<Open> open) {
     durability.expected_cache = asked_cache(state);
     *open->durability.lock() = durability;
     open->persistent = true;
-    Task<NtStatus> writing = keeper.write(open, state.call.loop());
+    Task<NtStatus> writing = keeper.write_new(open, state.call.loop());
     const NtStatus written = co_await writing;
     if (written != NtStatus::SUCCESS) {
         log::warn(component, "{}: a persistent handle is not granted: {}",
@@ -506,8 +506,6 @@ void grant_durable(CreateState& state, const std::shared_ptr<Open>& open) {
     open->create_action = static_cast<std::uint32_t>(state.action);
     const bool persistent = open->is_persistent();
     open->durability.lock()->expected_cache.reset();
-    // This open may have raised the lease of others.
-    if (open->lease) keeper.lease_changed(*open->lease);
     Durability durability = asked_for(state);
     durability.persistent = persistent;
     durability.timeout_ms = granted_timeout(state);
@@ -520,7 +518,7 @@ void grant_durable(CreateState& state, const std::shared_ptr<Open>& open) {
     }
     *open->durability.lock() = durability;
     if (persistent) {
-        if (!open->lease) keeper.write_later(*open);
+        keeper.write_later(*open);
     } else {
         open->replay_eligible = durability.create_guid.has_value();
         keeper.table.add(open);
@@ -531,6 +529,16 @@ void grant_durable(CreateState& state, const std::shared_ptr<Open>& open) {
     state.durable.granted_v2 =
         (durability.durable || persistent) && state.durable.request_v2.has_value();
     state.durable.granted_timeout_ms = durability.timeout_ms;
+}
+
+Task<bool> record_raised_lease(CreateState& state, std::shared_ptr<Open> open) {
+    DurableKeeper& keeper = state.call.server().durable;
+    // Its own record has all that it asked for.
+    const std::vector<std::uint64_t> users = open->lease->open_ids();
+    if (keeper.store() == nullptr || users.size() < 2) co_return false;
+    Task<NtStatus> writing = keeper.write_lease(open->lease, state.call.loop());
+    const NtStatus written = co_await writing;
+    co_return written == NtStatus::SUCCESS;
 }
 
 NtStatus refusal_for_sharing(CreateState& state, vfs::FileId id) {

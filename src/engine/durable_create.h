@@ -35,6 +35,9 @@ Task<bool> prepare_persistent(CreateState& state, std::shared_ptr<Open> open);
 // The open has what it may cache; the caller holds it, so that it is not closed meanwhile.
 void grant_durable(CreateState& state, const std::shared_ptr<Open>& open);
 
+// The lease that this open may have raised is on disk with the persistent handles that share it.
+Task<bool> record_raised_lease(CreateState& state, std::shared_ptr<Open> open);
+
 // A sharing violation with a persistent handle whose owner is away is no final answer.
 NtStatus refusal_for_sharing(CreateState& state, vfs::FileId file);
 

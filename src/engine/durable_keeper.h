@@ -9,9 +9,11 @@
 // Lifetime: the server's.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "durable/store.h"
@@ -46,14 +48,35 @@ class DurableKeeper {
     // Ends its operations, then lets it wait for its owner.
     Task<bool> park(std::shared_ptr<Open> open, Loop& loop);
 
-    // Writes the open's record as it is now; SUCCESS for an open that is not persistent.
+    // -- records.  What a client was told must be on disk before: so a promise is recorded after
+    //    it was entered into the tables and before the answer, and undone if that fails; what gives
+    //    others a chance (an unlock, a break, a close) is recorded before it is done.
+
+    // Writes the open's record as it is now; SUCCESS for an open that is not persistent.  After a
+    // failure the tables and the disk differ, until write_later().
     Task<NtStatus> write(std::shared_ptr<Open> open, Loop& loop);
-    // ... without waiting for the disk.
+    Task<NtStatus> write_new(std::shared_ptr<Open> open, Loop& loop);
+    // ... of all persistent opens of the file; the first failure.
+    Task<NtStatus> write_all(std::shared_ptr<fsa::File> file, Loop& loop);
+    // ... without waiting for the disk; what fails is tried again.
     void write_later(Open& open);
     void write_later(const std::vector<std::uint64_t>& persistent_ids);
+    std::vector<std::shared_ptr<Open>> persistent_opens(const fsa::File& file) const;
+    // Where the file is going to be, for the records that are written until then; "": nowhere.
+    void set_next_path(const fsa::File& file, const std::string& path);
+    // What these opens cache is broken: nobody relies on it before breaks_recorded().
+    void record_breaks(const std::vector<std::uint64_t>& persistent_ids);
+    bool breaks_unrecorded() const { return unrecorded_.load(std::memory_order_acquire) != 0; }
+    Task<bool> breaks_recorded(Loop& loop);
+    // A break was not answered: it is over when the records say so, too.  Any thread.
+    void time_out(std::shared_ptr<fsa::File> file, std::shared_ptr<fsa::Grant> grant,
+                  std::uint32_t number, bool reachable);
+    // It is about to be closed: before others have what it had.
+    Task<bool> record_close(std::shared_ptr<Open> open, Loop& loop);
     // The records of those that share the lease say what is left of it.
     void lease_changed(Lease& lease);
     Task<NtStatus> write_lease(std::shared_ptr<Lease> lease, Loop& loop);
+    Task<bool> erase_record(std::shared_ptr<Open> open, Loop& loop);
     // It is closed: nobody finds it any more.
     Task<bool> forget(std::shared_ptr<Open> open, Loop& loop);
 
@@ -73,18 +96,22 @@ class DurableKeeper {
   private:
     void expire();
     void release_detached(std::shared_ptr<Open> open);
-    void submit(Open& open, vfs::Done<void> done);
+    enum class Urgency : std::uint8_t { told, fresh, later };
+    void submit(Open& open, Urgency urgency, vfs::Done<void> done);
+    Task<NtStatus> write_as(std::shared_ptr<Open> open, Urgency urgency, Loop& loop);
+    void break_recorded() { unrecorded_.fetch_sub(1, std::memory_order_release); }
 
     ServerImpl& server_;
     Loop& loop_;
     std::shared_ptr<durable::Store> store_;
     std::atomic<bool> stopped_{false};
+    std::atomic<std::uint64_t> unrecorded_{0};  // breaks whose records are on their way
     struct OwnedTimer : Timer {
         DurableKeeper* owner{nullptr};
     } scavenger_;
 };
 
-// The record of a persistent open as it is now.
-durable::Record record_of(const Open& open);
+// The record of a persistent open as it is now, or is about to be.
+durable::Record record_of(const Open& open, const Open::RecordAhead& ahead);
 
 }  // namespace smb3d::engine

@@ -130,8 +130,8 @@ Task<NtStatus> restore_locks(Loop& loop, Open& open, const durable::Record& reco
     co_return NtStatus::SUCCESS;
 }
 
-Task<Result<std::shared_ptr<Open>>> reopen(ServerImpl& server, Loop& loop,
-                                           const durable::Record& record) {
+Task<Result<std::shared_ptr<Open>>> reopen_at(ServerImpl& server, Loop& loop,
+                                              const durable::Record& record, std::string path) {
     const std::shared_ptr<Tree> tree = tree_of(server, record);
     if (!tree) co_return fail(NtStatus::BAD_NETWORK_NAME);
     auto open = std::make_shared<Open>();
@@ -141,7 +141,7 @@ Task<Result<std::shared_ptr<Open>>> reopen(ServerImpl& server, Loop& loop,
     op.loop = &loop;
     op.lane = Lane::metadata;
     vfs::OpenRequest request;
-    request.path = record.path;
+    request.path = path;
     request.kind = record.directory ? vfs::WantKind::directory : vfs::WantKind::file;
     request.access = fsa::vfs_access(record.granted_access, false);
     request.write_through = true;
@@ -176,6 +176,16 @@ Task<Result<std::shared_ptr<Open>>> reopen(ServerImpl& server, Loop& loop,
     open->persistent = true;
     open->lock_sequence.lock()->set_numbers(record.lock_sequence);
     co_return open;
+}
+
+// The server may have ended before or after a rename.
+Task<Result<std::shared_ptr<Open>>> reopen(ServerImpl& server, Loop& loop,
+                                           const durable::Record& record) {
+    Task<Result<std::shared_ptr<Open>>> opening = reopen_at(server, loop, record, record.path);
+    Result<std::shared_ptr<Open>> open = co_await opening;
+    if (open || record.next_path.empty()) co_return open;
+    Task<Result<std::shared_ptr<Open>>> again = reopen_at(server, loop, record, record.next_path);
+    co_return co_await again;
 }
 
 // Waits for its owner from now on, as if it had just lost its connection.
@@ -238,7 +248,10 @@ Detached run_restore(ServerImpl& server, Loop& loop, std::vector<durable::Record
     }
     Task<bool> restoring = restore_state(server, loop, opens, kept);
     co_await restoring;
-    for (std::size_t i = 0; i < opens.size(); ++i) park(server, loop, opens[i], *kept[i]);
+    for (std::size_t i = 0; i < opens.size(); ++i) {
+        park(server, loop, opens[i], *kept[i]);
+        if (!kept[i]->next_path.empty()) server.durable.write_later(*opens[i]);
+    }
     report.restored = opens.size();
     report.dropped = records.size() - opens.size();
     done.set_value();

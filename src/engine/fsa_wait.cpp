@@ -7,6 +7,19 @@
 
 namespace smb3d::engine {
 
+bool break_readers(Call& call) {
+    if (!call.open->fsa) return false;
+    call.open->fsa->file().break_readers(*call.open->fsa);
+    return call.server().durable.breaks_unrecorded();
+}
+
+Task<bool> break_readers_recorded(Call& call) {
+    const bool wait = break_readers(call);
+    if (!wait) co_return false;
+    Task<bool> recording = call.server().durable.breaks_recorded(call.loop());
+    co_return co_await recording;
+}
+
 Task<NtStatus> wait_for_break(Call& call, FsaWait& wait, fsa::BreakWait what, Interim interim) {
     if (interim == Interim::sent) call.go_async();
     std::optional<WaitRegistration> registration;

@@ -28,6 +28,13 @@ class FsaWait {
     Signal signal_;
 };
 
+// [MS-FSA] 2.1.5.3: before data or size change through the request's open, and after it.  True:
+// what was broken of persistent handles is not on disk yet, and DurableKeeper::breaks_recorded must
+// be awaited before the change, or before its answer.
+bool break_readers(Call& call);
+// ... and waits.
+Task<bool> break_readers_recorded(Call& call);
+
 // Waits, answering with an interim response if it may, until `wait` is woken; the request's
 // cancellation ends it.  CANCELLED, or SUCCESS: then it is worth trying again.
 enum class Interim : std::uint8_t { sent, none };

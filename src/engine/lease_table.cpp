@@ -36,14 +36,14 @@ void ClientHolder::cache_broken(const fsa::BreakNotice& notice) {
     }
     std::vector<std::uint64_t> opens = open_ids();
     // Before somebody else relies on it, what is left must be what a server that starts again
-    // believes.
-    server_.durable.write_later(opens);
+    // believes: an acknowledgment waits for it, and so does who breaks without one.
+    server_.durable.record_breaks(opens);
     auto sent = [&server = server_, opens = std::move(opens), file, grant = notice.grant,
                  number = notice.number](std::uint64_t connection_id) {
         if (connection_id != 0) return;
         // An owner who is away loses a durable handle, but has time to answer for a better one.
         if (server.durable.owner_is_away(opens)) return;
-        if (const auto alive = file.lock()) alive->break_timed_out(grant, number, false);
+        if (auto alive = file.lock()) server.durable.time_out(alive, grant, number, false);
     };
     SendRules how = rules();
     if (notice.acknowledge) {

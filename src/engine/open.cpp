@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "engine/change_report.h"
 #include "engine/server_impl.h"
+#include "fsa/access.h"
 
 namespace smb3d::engine {
 
@@ -92,9 +93,16 @@ Task<Result<void>> release_open(ServerImpl& server, std::shared_ptr<Open> open, 
             server.notifier.close(share_id(*open->tree), open->persistent_id);
         }
         HostWatches::stop(*open);
+        Task<bool> recording = server.durable.record_close(open, loop);
+        co_await recording;
         const fsa::CloseDecision decision = server.files.close(*open->fsa);
-        // A FILE_DELETE_ON_CLOSE open that is not the last.
+        // A FILE_DELETE_ON_CLOSE open that is not the last: the others' records inherit that.
         report_disposition(server, *open);
+        if ((open->create_options & fsa::option::delete_on_close) != 0) {
+            for (const auto& other : server.durable.persistent_opens(open->fsa->file())) {
+                server.durable.write_later(*other);
+            }
+        }
         if (decision.kind == fsa::CloseDecision::Kind::remove_name) {
             Task<bool> removal = remove_name(server, *open, op, decision);
             co_await removal;
@@ -105,7 +113,7 @@ Task<Result<void>> release_open(ServerImpl& server, std::shared_ptr<Open> open, 
     open->file->close(op, closing.done());
     Result<void> closed = co_await closing;
     open->file.reset();
-    // Last, so that a crash in between leaves a record of what was not done.
+    // A deletion is forgotten last, so that a crash in between leaves a record of it.
     Task<bool> forgetting = server.durable.forget(open, loop);
     co_await forgetting;
     server.return_open();

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -80,8 +81,17 @@ struct Open {
     Guarded<Durability, Rank::leaf> durability;
     std::atomic<bool> persistent{false};       // Durability::persistent, for those who ask often
     std::atomic<bool> replay_eligible{false};  // [MS-SMB2] 3.3.1.10 Open.IsReplayEligible
-    // Held while a record of it is made and queued; file and store come after it in lock order.
-    Guarded<int, Rank::open> record_turn{0};
+    // What its record on disk says otherwise than the tables do, of a persistent open; held while a
+    // record is made and queued: file and store come after it in lock order.
+    struct RecordAhead {
+        std::vector<fsa::ByteRange> unlocking;  // are let go when that is on disk
+        std::string next_path;                  // a rename is under way
+        std::optional<fsa::CacheState> cache;   // a break that was not answered leaves so much
+        bool closing{false};                    // nothing is held any more
+        bool gone{false};                       // no record is written any more
+    };
+    Guarded<RecordAhead, Rank::open> record_ahead;
+    Serial record_order;  // a LOCK or UNLOCK that is being recorded
     bool is_persistent() const { return persistent.load(std::memory_order_relaxed); }
 
     // A directory that is watched for changes on the host: host_watch.h.

@@ -93,7 +93,11 @@ std::unique_ptr<Server> Server::create(std::vector<Loop*> loops,
 
 ServerImpl::ServerImpl(std::vector<Loop*> loops, std::shared_ptr<const ServerConfig> config,
                        std::shared_ptr<const auth::Authority> authority)
-    : break_timers(*loops.front()),
+    : break_timers(*loops.front(),
+                   [this](std::shared_ptr<fsa::File> file, std::shared_ptr<fsa::Grant> grant,
+                          std::uint32_t number) {
+                       durable.time_out(std::move(file), std::move(grant), number, true);
+                   }),
       durable(*this, *loops.front()),
       loops_(std::move(loops)),
       config_(config),

@@ -320,6 +320,12 @@ void LockSequence::completed(std::uint32_t lock_sequence) {
     numbers_[index - 1] = static_cast<std::uint8_t>(lock_sequence & 0xF);
 }
 
+void LockSequence::forget(std::uint32_t lock_sequence) {
+    const std::uint32_t index = lock_sequence >> 4;
+    if (index == 0 || index > buckets || numbers_ == nullptr) return;
+    if (numbers_[index - 1] == (lock_sequence & 0xF)) numbers_[index - 1] = invalid;
+}
+
 std::vector<std::uint8_t> LockSequence::numbers() const {
     if (numbers_ == nullptr) return {};
     return {numbers_.get(), numbers_.get() + buckets};

@@ -116,6 +116,7 @@ class LockSequence {
     // out, then say completed().
     bool is_replay(std::uint32_t lock_sequence);
     void completed(std::uint32_t lock_sequence);
+    void forget(std::uint32_t lock_sequence);  // it was not, after all
 
     // For an open that changes hands or outlives the server: the numbers, empty if there are none.
     std::vector<std::uint8_t> numbers() const;

@@ -3,11 +3,14 @@
 
     crash_test.py [--build DIR] [--io uring|epoll|auto] [--seed N] [--seconds S | --rounds N] [--clients N] [--keep]
 
-Clients hold persistent handles with leases and byte-range locks and write with write-through, while the server gets
-SIGKILL at random moments and is started again.  After each start every handle must come back within its time-out with
-its lease, every acknowledged lock must be there and no other, and every acknowledged write must be in the file.  What
-was under way when the server died may have been done or not.  The seed makes the clients' choices and the moments of
-the kills the same; what the scheduler does with them it does not.  Exit code 1 on any loss."""
+Clients hold persistent handles with leases and byte-range locks, write with write-through, rename through their
+handles and mark files for deletion, while a stranger (another client) opens and writes what they cache, and while the
+server gets SIGKILL at random moments and is started again.  After each start every handle must come back within its
+time-out with its lease, every acknowledged lock must be there and no other (asked for by LOCK, and for the stranger by
+READ and WRITE too), every acknowledged write must be in the file, which has its acknowledged name and is gone if it was
+to be deleted; and nobody has a lease to read what the stranger has changed.  What was under way when the server died
+may have been done or not.  The seed makes the clients' choices and the moments of the kills the same; what the
+scheduler does with them it does not.  Exit code 1 on any loss."""
 import argparse
 import os
 import random
@@ -18,15 +21,18 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from server import Server                                                # noqa: E402
-from smb3_wire import (CAP_PERSISTENT, FAIL_IMMEDIATELY, LEASE_H, LEASE_R, LEASE_W, LOCK_EXCLUSIVE,  # noqa: E402
-                       LOCK_NOT_GRANTED, OBJECT_NAME_NOT_FOUND, UNLOCK, Connection, Lost, Refused, durable_v2,
-                       lease_state, lease_v2, reconnect_v2)
+from smb3_wire import (CAP_PERSISTENT, DELETE_PENDING, FAIL_IMMEDIATELY, FILE_LOCK_CONFLICT, LEASE_H,  # noqa: E402
+                       LEASE_R, LEASE_W, LOCK_EXCLUSIVE, LOCK_NOT_GRANTED, OBJECT_NAME_NOT_FOUND, UNLOCK, Connection,
+                       Lost, Refused, durable_v2, lease_state, lease_v2, reconnect_v2)
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BLOCK, BLOCKS = 512, 64
 LOCK_BASE, LOCK_SIZE, LOCK_SLOTS = 1 << 20, 100, 16
 RWH = LEASE_R | LEASE_W | LEASE_H
 TIMEOUT_MS = 60000
+ACCESS = 0x0013019F             # read, write, delete
+# Whose outcome is on disk before the answer.
+RECORDED = ("create", "lock", "unlock", "close", "doom", "rename", "stranger")
 
 
 class Loss(Exception):
@@ -43,8 +49,10 @@ class Handle:
         self.file_id = None
         self.blocks = {}            # index -> acknowledged content
         self.locked = set()         # acknowledged slots
-        self.pending = None         # ("write", index, content) | ("lock", slot) | ("unlock", slot) | "close"
-        self.sequence = 0
+        self.doomed = False         # goes with its last handle
+        # ("write", index, content) | ("lock", slot) | ("unlock", slot) | ("doom", bool) | ("rename", name)
+        # | ("stranger", index, content) | ("close",)
+        self.pending = None
 
 
 class Client:
@@ -53,25 +61,44 @@ class Client:
         self.source = random.Random(f"{seed}/{number}")
         self.server = server
         self.guid = self.source.randbytes(16)
+        self.stranger_guid = self.source.randbytes(16)
         self.wanted = handles
         self.handles = []
         self.made = 0
         self.connection = None
+        self.stranger = None        # another client
         self.operations = 0
         self.lost_creates = []      # handles whose CREATE was not answered
 
     def connect(self):
-        self.connection = Connection(self.server.port, self.guid, self.server.user, self.server.password, "ca")
-        if not self.connection.capabilities & CAP_PERSISTENT or not self.connection.share_capabilities & 0x10:
+        self.connection = self.connected(self.guid)
+        self.stranger = self.connected(self.stranger_guid)
+
+    def connected(self, guid):
+        connection = Connection(self.server.port, guid, self.server.user, self.server.password, "ca")
+        if not connection.capabilities & CAP_PERSISTENT or not connection.share_capabilities & 0x10:
             raise Loss("no persistent handles are offered")
+        return connection
+
+    def interrupted(self):
+        """What of the server's the kill may have cut in two."""
+        kinds = [handle.pending[0] for handle in self.handles if handle.pending]
+        return kinds + ["create"] * len(self.lost_creates)
+
+    def path(self, name):
+        return os.path.join(self.server.dir, "share", name)
 
     # -- the work
-    def open_one(self):
-        handle = Handle(self.source, f"client{self.number}-{self.made}.dat")
+    def fresh_name(self):
         self.made += 1
+        return f"client{self.number}-{self.made}.dat"
+
+    def open_one(self):
+        handle = Handle(self.source, self.fresh_name())
         try:
             handle.file_id, found, _ = self.connection.create(
-                handle.name, [durable_v2(handle.create_guid, timeout=TIMEOUT_MS), lease_v2(handle.lease_key, RWH)])
+                handle.name, [durable_v2(handle.create_guid, timeout=TIMEOUT_MS), lease_v2(handle.lease_key, RWH)],
+                access=ACCESS)
         except Lost:
             self.lost_creates.append(handle)
             raise
@@ -86,26 +113,71 @@ class Client:
             return self.open_one()
         handle = self.source.choice(self.handles)
         dice = self.source.random()
-        if dice < 0.6:
+        if dice < 0.45:
             index = self.source.randrange(BLOCKS)
             content = self.source.randbytes(BLOCK)
             handle.pending = ("write", index, content)
             self.connection.write(handle.file_id, index * BLOCK, content)
             handle.blocks[index] = content
-        elif dice < 0.97:
+        elif dice < 0.78:
             slot = self.source.randrange(LOCK_SLOTS)
             held = slot in handle.locked
             handle.pending = ("unlock" if held else "lock", slot)
             self.connection.lock(handle.file_id, LOCK_BASE + slot * LOCK_SIZE, LOCK_SIZE,
                                  UNLOCK if held else LOCK_EXCLUSIVE | FAIL_IMMEDIATELY)
             (handle.locked.discard if held else handle.locked.add)(slot)
+        elif dice < 0.84:
+            handle.pending = ("doom", not handle.doomed)
+            self.connection.delete_on_close(handle.file_id, not handle.doomed)
+            handle.doomed = not handle.doomed
+        elif dice < 0.90:
+            if not handle.doomed:
+                name = self.fresh_name()
+                handle.pending = ("rename", name)
+                self.connection.rename(handle.file_id, name)
+                handle.name = name
+        elif dice < 0.96:
+            if not handle.doomed:
+                self.meet_stranger(handle)
         else:
             handle.pending = ("close",)
             self.connection.close_file(handle.file_id)
             self.handles.remove(handle)
-            self.check_content(handle)
+            self.check_closed(handle)
         handle.pending = None
         return None
+
+    def stranger_opens(self, handle):
+        """The owner gives up writing; the stranger's handle."""
+        asked = self.stranger.send_create(handle.name, [])
+        key, state = self.connection.next_break()
+        if key != handle.lease_key or state & LEASE_W:
+            raise Loss(f"{handle.name}: a break to {state} of {key.hex()}")
+        self.connection.acknowledge_lease(key, state)
+        return self.stranger.created(asked)[0]
+
+    def take_all_back(self, handle):
+        """The stranger is gone: another open of the same lease gets all of it again."""
+        file_id, found, _ = self.connection.create(handle.name, [lease_v2(handle.lease_key, RWH)])
+        self.connection.breaks.clear()
+        if lease_state(found) != RWH:
+            raise Loss(f"{handle.name}: {lease_state(found)} instead of RWH after the stranger")
+        self.connection.close_file(file_id)
+
+    def meet_stranger(self, handle):
+        index = self.source.randrange(BLOCKS)
+        content = self.source.randbytes(BLOCK)
+        handle.pending = ("stranger", index, content)
+        other = self.stranger_opens(handle)
+        self.stranger.write(other, index * BLOCK, content)
+        handle.blocks[index] = content
+        # It asks for an answer as long as the handle was cached.
+        key, state = self.connection.next_break()
+        if key != handle.lease_key or state:
+            raise Loss(f"{handle.name}: a break to {state} of {key.hex()}")
+        self.connection.acknowledge_lease(key, 0)
+        self.stranger.close_file(other)
+        self.take_all_back(handle)
 
     def work(self, stop):
         """Until the server is gone, or `stop`."""
@@ -122,22 +194,72 @@ class Client:
         for handle in list(self.handles):
             pending, handle.pending = handle.pending, None
             try:
-                file_id, found, _ = self.connection.create(
-                    handle.name, [reconnect_v2(handle.file_id, handle.create_guid), lease_v2(handle.lease_key, 0)])
+                found = self.reconnect(handle, pending)
             except Refused as refusal:
                 if pending == ("close",) and refusal.status == OBJECT_NAME_NOT_FOUND:
                     self.handles.remove(handle)
-                    self.check_content(handle)
+                    # A deletion that was recorded is done; the name may still go a moment later.
+                    self.check_closed(handle, gone_by=time.time() + 5)
                     continue
                 raise Loss(f"{handle.name}: the handle did not come back: {refusal}") from refusal
-            if file_id[:8] != handle.file_id[:8]:
-                raise Loss(f"{handle.name}: another persistent id")
-            handle.file_id = file_id
-            if b"RqLs" not in found or lease_state(found) != RWH:
-                raise Loss(f"{handle.name}: its lease is gone")
+            self.check_lease(handle, pending, lease_state(found) if b"RqLs" in found else None)
+            self.check_deletion(handle, pending)
             self.check_locks(handle, pending)
             self.check_content(handle, pending)
+            if pending and pending[0] in ("stranger", "close"):
+                self.take_all_back(handle)
+            if self.source.random() < 0.25:
+                self.ask_stranger(handle)
+            if handle.doomed:
+                self.connection.delete_on_close(handle.file_id)
         self.settle_lost_creates()
+
+    def reconnect(self, handle, pending):
+        names = [handle.name] + ([pending[1]] if pending and pending[0] == "rename" else [])
+        present = [name for name in names if os.path.exists(self.path(name))]
+        if len(present) != 1 and pending != ("close",):
+            raise Loss(f"{names}: {present} are there")
+        if present:
+            handle.name = present[0]
+        file_id, found, _ = self.connection.create(
+            handle.name, [reconnect_v2(handle.file_id, handle.create_guid), lease_v2(handle.lease_key, 0)])
+        if file_id[:8] != handle.file_id[:8]:
+            raise Loss(f"{handle.name}: another persistent id")
+        handle.file_id = file_id
+        return found
+
+    def check_lease(self, handle, pending, state):
+        if state is None:
+            raise Loss(f"{handle.name}: its lease is gone")
+        if pending == ("close",):
+            return                  # it may have been given up already
+        if pending and pending[0] == "stranger":
+            with open(self.path(handle.name), "rb") as file:
+                file.seek(pending[1] * BLOCK)
+                changed = file.read(BLOCK) == pending[2]
+            # All had been given back if the content was acknowledged: then it is in `blocks`.
+            if changed and state & LEASE_R and handle.blocks.get(pending[1]) != pending[2]:
+                raise Loss(f"{handle.name}: a lease to read what a stranger has changed")
+            return
+        if state != RWH:
+            raise Loss(f"{handle.name}: lease {state} instead of RWH")
+
+    def check_deletion(self, handle, pending):
+        """DELETE_PENDING is what others are told; afterwards it is not, for the checks that follow."""
+        try:
+            other, _, _ = self.connection.create(handle.name, [lease_v2(handle.lease_key, 0)], disposition=1)
+            self.connection.close_file(other)
+            there = False
+        except Refused as refusal:
+            if refusal.status != DELETE_PENDING:
+                raise Loss(f"{handle.name}: {refusal}") from refusal
+            there = True
+        if pending and pending[0] == "doom":
+            handle.doomed = there
+        elif there != handle.doomed:
+            raise Loss(f"{handle.name}: {'is' if there else 'is not'} to be deleted")
+        if there:
+            self.connection.delete_on_close(handle.file_id, False)
 
     def settle_lost_creates(self):
         """A client that did not see the answer has the GUID only: [MS-SMB2] 3.3.5.9.12."""
@@ -165,27 +287,56 @@ class Client:
                 if refusal.status != LOCK_NOT_GRANTED:
                     raise Loss(f"{handle.name}: lock {slot}: {refusal}") from refusal
                 there = True
-            if slot == unsure:
+            if slot == unsure or pending == ("close",):
                 (handle.locked.add if there else handle.locked.discard)(slot)
             elif there != (slot in handle.locked):
                 raise Loss(f"{handle.name}: lock {slot} is {'there' if there else 'gone'}")
         self.connection.close_file(other)
 
+    def ask_stranger(self, handle):
+        """What is locked is so for another client: to LOCK, READ and WRITE."""
+        other = self.stranger_opens(handle)
+        for slot in range(LOCK_SLOTS):
+            where = LOCK_BASE + slot * LOCK_SIZE
+            for what, status in (
+                    (lambda at: self.stranger.lock(other, at, LOCK_SIZE, LOCK_EXCLUSIVE | FAIL_IMMEDIATELY),
+                     LOCK_NOT_GRANTED),
+                    (lambda at: self.stranger.write(other, at + 5, b"stranger"), FILE_LOCK_CONFLICT),
+                    (lambda at: self.stranger.read(other, at + 7, 3), FILE_LOCK_CONFLICT)):
+                try:
+                    what(where)
+                    refused = False
+                except Refused as refusal:
+                    if refusal.status != status:
+                        raise Loss(f"{handle.name}: the stranger at lock {slot}: {refusal}") from refusal
+                    refused = True
+                if refused != (slot in handle.locked):
+                    raise Loss(f"{handle.name}: lock {slot}: the stranger was {'' if refused else 'not '}refused")
+        self.stranger.close_file(other)
+        if len(handle.locked) < LOCK_SLOTS:     # it has locked or written something
+            self.connection.acknowledge_lease(*self.connection.next_break())
+        self.take_all_back(handle)
+
+    def check_closed(self, handle, gone_by=0.0):
+        if not handle.doomed:
+            return self.check_content(handle)
+        while os.path.exists(self.path(handle.name)):
+            if time.time() > gone_by:
+                raise Loss(f"{handle.name}: it was not deleted")
+            time.sleep(0.05)
+        return None
+
     def check_content(self, handle, pending=None):
-        with open(os.path.join(self.server.dir, "share", handle.name), "rb") as file:
-            data = file.read()
+        with open(self.path(handle.name), "rb") as file:
+            data = file.read(BLOCKS * BLOCK)
+        unsure = pending and pending[0] in ("write", "stranger") and pending
         for index, content in handle.blocks.items():
             have = data[index * BLOCK:(index + 1) * BLOCK]
-            if have == content:
-                continue
-            if pending and pending[0] == "write" and pending[1] == index and have == pending[2]:
+            if have == content or (unsure and unsure[1] == index and have == unsure[2]):
                 continue
             raise Loss(f"{handle.name}: block {index} is not what was acknowledged")
-        if pending and pending[0] == "write":
-            index = pending[1]
-            have = data[index * BLOCK:(index + 1) * BLOCK]
-            if have == pending[2]:
-                handle.blocks[index] = have
+        if unsure and data[unsure[1] * BLOCK:(unsure[1] + 1) * BLOCK] == unsure[2]:
+            handle.blocks[unsure[1]] = unsure[2]
 
 
 def all_at_once(functions):
@@ -203,7 +354,7 @@ def all_at_once(functions):
     return threads, problems
 
 
-def run_round(server, clients, source):
+def run_round(server, clients, source, interrupted):
     """One life of the server; the time that the next one took to give everything back."""
     stop = threading.Event()
     threads, problems = all_at_once([lambda c=c: c.work(stop) for c in clients])
@@ -215,6 +366,9 @@ def run_round(server, clients, source):
         thread.join()
     if problems:
         raise problems[0]
+    for client in clients:
+        for kind in client.interrupted():
+            interrupted[kind] = interrupted.get(kind, 0) + 1
     begin = time.time()
     server.start()
     threads, problems = all_at_once([c.recover for c in clients])
@@ -245,7 +399,7 @@ def main():
     server = Server(arguments.build, arguments.io)
     server.write_config(server.text + f'[share.ca]\npath = "{server.dir}/share"\ncontinuous_availability = true\n')
     clients = [Client(n, arguments.seed, server, arguments.handles) for n in range(arguments.clients)]
-    done, slowest, code = 0, 0.0, 0
+    done, slowest, code, interrupted = 0, 0.0, 0, {}
     try:
         server.add_accounts()
         server.start()
@@ -253,8 +407,10 @@ def main():
             client.connect()
         end = time.time() + arguments.seconds
         while done < arguments.rounds if arguments.rounds else time.time() < end:
-            slowest = max(slowest, run_round(server, clients, source))
+            slowest = max(slowest, run_round(server, clients, source, interrupted))
             done += 1
+            if done % 100 == 0:
+                print(f"{done} rounds, slowest recovery {slowest:.2f} s", flush=True)
         if server.sanitizer_report():
             raise Loss(server.sanitizer_report())
     except (Loss, Refused, Lost, RuntimeError, OSError) as problem:
@@ -265,6 +421,7 @@ def main():
             print(f"kept: {server.dir}")
         else:
             server.remove()
+    print("killed in the middle of: " + ", ".join(f"{kind} {count}" for kind, count in sorted(interrupted.items())))
     print(f"{done} rounds, {sum(c.operations for c in clients)} acknowledged operations, "
           f"{sum(len(c.handles) for c in clients)} handles at the end, slowest recovery {slowest:.2f} s")
     return code

@@ -9,13 +9,13 @@ import socket
 import struct
 import time
 
-NEGOTIATE, SESSION_SETUP, LOGOFF, TREE_CONNECT, CREATE, CLOSE, READ, WRITE, LOCK, QUERY_DIRECTORY, OPLOCK_BREAK = (
-    0, 1, 2, 3, 5, 6, 8, 9, 10, 14, 18)
+NEGOTIATE, SESSION_SETUP, LOGOFF, TREE_CONNECT, CREATE, CLOSE, READ, WRITE, LOCK, QUERY_DIRECTORY, SET_INFO, \
+    OPLOCK_BREAK = 0, 1, 2, 3, 5, 6, 8, 9, 10, 14, 17, 18
 SUCCESS, PENDING, MORE_PROCESSING = 0, 0x103, 0xC0000016
 OBJECT_NAME_NOT_FOUND, LOCK_NOT_GRANTED, SHARING_VIOLATION = 0xC0000034, 0xC0000055, 0xC0000043
-FILE_NOT_AVAILABLE = 0xC0000467
+FILE_NOT_AVAILABLE, NO_MORE_FILES = 0xC0000467, 0x80000006
+DELETE_PENDING, FILE_LOCK_CONFLICT = 0xC0000056, 0xC0000054
 CAP_LEASING, CAP_LARGE_MTU, CAP_PERSISTENT, CAP_DIRECTORY_LEASING = 0x02, 0x04, 0x10, 0x20
-NO_MORE_FILES = 0x80000006
 LEASE_R, LEASE_H, LEASE_W = 1, 2, 4
 LOCK_SHARED, LOCK_EXCLUSIVE, UNLOCK, FAIL_IMMEDIATELY = 1, 2, 4, 0x10
 REPLAY = 0x20000000
@@ -143,12 +143,22 @@ class Connection:
         self.socket.close()
 
     def call(self, command, body, flags=0, wanted=SUCCESS, charge=1):
+        return self.wait(self.send(command, body, flags, charge), command, wanted)
+
+    def send(self, command, body, flags=0, charge=1):
+        """The message id, for wait()."""
         header = struct.pack("<4sHHIHHIIQIIQ16s", b"\xfeSMB", 64, charge, 0, command, 64, flags, 0, self.message_id,
                              0xFEFF, self.tree, self.session, b"")
         message_id = self.message_id
         self.message_id += charge
         try:
             self.socket.sendall(struct.pack(">I", 64 + len(body)) + header + body)
+        except OSError as error:
+            raise Lost(str(error)) from error
+        return message_id
+
+    def wait(self, message_id, command, wanted=SUCCESS):
+        try:
             while True:
                 header, answer = self._receive()
                 status, = struct.unpack("<I", header[8:12])
@@ -179,6 +189,16 @@ class Connection:
         _, _, flags, key, before, after = struct.unpack("<HHI16sII", self.breaks.pop(0)[:32])
         return key, before, after, bool(flags & 1)
 
+    def next_break(self):
+        """The next break notification, waited for: (lease key, new state)."""
+        try:
+            while not self.breaks:
+                self.breaks.append(self._receive()[1])
+        except OSError as error:
+            raise Lost(str(error)) from error
+        notice = self.breaks.pop(0)
+        return notice[8:24], struct.unpack("<I", notice[28:32])[0]
+
     def _receive(self):
         size, = struct.unpack(">I", self._exactly(4))
         message = self._exactly(size)
@@ -197,19 +217,42 @@ class Connection:
     def create(self, name, wanted_contexts, disposition=3, access=0x0012019F, share=7, options=0x40, oplock=0xFF,
                flags=0):
         """(FileId, {context: data}, CreateAction)"""
+        return self.created(self.send_create(name, wanted_contexts, disposition, access, share, options, oplock, flags))
+
+    def send_create(self, name, wanted_contexts, disposition=3, access=0x0012019F, share=7, options=0x40, oplock=0xFF,
+                    flags=0):
         wide = name.encode("utf-16-le")
         list_of_contexts = contexts(wanted_contexts)
         padding = b"\0" * (-len(wide) % 8)
         at = 120 + len(wide) + len(padding)
         body = struct.pack("<HBBIQQIIIIIHHII", 57, 0, oplock, 2, 0, 0, access, 0, share, disposition, options, 120,
                            len(wide), at if list_of_contexts else 0, len(list_of_contexts))
-        answer = self.call(CREATE, body + wide + padding + list_of_contexts, flags=flags)
+        return self.send(CREATE, body + wide + padding + list_of_contexts, flags)
+
+    def created(self, message_id):
+        answer = self.wait(message_id, CREATE)
         action, = struct.unpack("<I", answer[4:8])
         at, size = struct.unpack("<II", answer[80:88])
         return answer[64:80], parse_contexts(answer[at - 64:at - 64 + size] if size else b""), action
 
     def close_file(self, file_id):
         self.call(CLOSE, struct.pack("<HHI16s", 24, 0, 0, file_id))
+
+    def read(self, file_id, offset, length):
+        body = struct.pack("<HBBIQ16sIIIHH", 49, 0, 0, length, offset, file_id, 0, 0, 0, 0, 0) + b"\0"
+        answer = self.call(READ, body)
+        return answer[answer[2] - 64:][:struct.unpack("<I", answer[4:8])[0]]
+
+    def set_info(self, file_id, info_class, data):
+        self.call(SET_INFO, struct.pack("<HBBIHHI16s", 33, 1, info_class, len(data), 96, 0, 0, file_id) + data)
+
+    def delete_on_close(self, file_id, wanted=True):
+        self.set_info(file_id, 13, b"\1" if wanted else b"\0")
+
+    def rename(self, file_id, name):
+        wide = name.encode("utf-16-le")
+        data = struct.pack("<B7xQI", 0, 0, len(wide)) + wide
+        self.set_info(file_id, 10, data + b"\0" * max(0, 24 - len(data)))
 
     def write(self, file_id, offset, data):
         body = struct.pack("<HHIQ16sIIHHI", 49, 112, len(data), offset, file_id, 0, 0, 0, 0, 1)  # WRITE_THROUGH

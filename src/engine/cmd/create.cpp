@@ -450,11 +450,16 @@ Task<NtStatus> settle(CreateState& state, std::uint64_t rename_epoch, FsaWait& w
     const NtStatus joined = join_opens(state, rename_epoch, wait);
     if (joined != NtStatus::SUCCESS) co_return joined;
     if (fsa::overwrites(state.disposition) && !state.opened.created) {
+        // What others could read from their caches was broken by joining the opens.
+        Task<bool> recording = state.call.server().durable.breaks_recorded(state.call.loop());
+        co_await recording;
         Task<Result<void>> overwriting = overwrite(state);
         const Result<void> overwritten = co_await overwriting;
         // Whoever began to cache between the decision and the truncation, which may have been
         // done although something after it failed.
         state.fsa_open->file().break_readers(*state.fsa_open);
+        Task<bool> recording_more = state.call.server().durable.breaks_recorded(state.call.loop());
+        co_await recording_more;
         if (!overwritten) co_return overwritten.error();
         report(state, fsa::ChangeAction::modified,
                fsa::change::attributes | fsa::change::size | fsa::change::last_write);
@@ -581,6 +586,10 @@ Reply create(Call& call, wire::CreateRequest request) {
         grant_cache(state, *open, *caching);
     }
     grant_durable(state, open);
+    if (open->lease) {
+        Task<bool> recording = record_raised_lease(state, open);
+        co_await recording;
+    }
     co_return answer(state, *open);
 }
 

@@ -1,11 +1,14 @@
 // LOCK: [MS-SMB2] 3.3.5.14.
+#include <algorithm>
 #include <chrono>
+#include <utility>
 #include <vector>
 
 #include "engine/cmd/handlers.h"
 #include "engine/connection.h"
 #include "engine/fsa_wait.h"
 #include "engine/host_lock.h"
+#include "engine/server_impl.h"
 #include "fsa/byte_range_lock.h"
 
 namespace smb3d::engine {
@@ -26,7 +29,87 @@ bool valid_lock(const wire::LockElement& element) {
 // lock goes.
 constexpr std::chrono::milliseconds host_lock_interval(50);
 
-Task<NtStatus> unlock_all(Call& call, const wire::LockRequest& request) {
+// What the request carries of a LOCK to its end.
+struct Numbered {
+    bool yes{false};
+    std::uint32_t sequence{0};
+    void completed(Open& open) const {
+        if (yes) open.lock_sequence.lock()->completed(sequence);
+    }
+    void failed(Open& open) const {
+        if (yes) open.lock_sequence.lock()->forget(sequence);
+    }
+};
+
+// One after the other, here and on the host, until one is not locked.
+Task<NtStatus> unlock_everywhere(Call& call, std::vector<fsa::ByteRange> ranges) {
+    fsa::Open& open = *call.open->fsa;
+    if (!call.tree->policy->lock_host) {
+        const Result<void> unlocked = open.file().unlock(open, ranges);
+        co_return unlocked ? NtStatus::SUCCESS : unlocked.error();
+    }
+    NtStatus status = NtStatus::SUCCESS;
+    std::size_t done = 0;
+    for (; done < ranges.size(); ++done) {
+        const Result<void> unlocked = open.file().unlock(open, std::span(ranges).subspan(done, 1));
+        if (unlocked) continue;
+        status = unlocked.error();
+        break;
+    }
+    ranges.resize(done);
+    Task<bool> unlocking = unlock_on_host(*call.open, call.op(Lane::metadata), std::move(ranges));
+    co_await unlocking;
+    co_return status;
+}
+
+// Those of `ranges`, from the first on, that an unlock finds.
+std::vector<fsa::ByteRange> held_ranges(const fsa::Open& open,
+                                        const std::vector<fsa::ByteRange>& ranges) {
+    std::vector<fsa::ByteRangeLocks::Entry> held = open.file().locks();
+    std::vector<fsa::ByteRange> found;
+    for (const fsa::ByteRange& range : ranges) {
+        const auto place = std::find_if(held.begin(), held.end(), [&](const auto& entry) {
+            const fsa::ByteRange& at = entry.element.range;
+            return entry.owner == open.id && at.offset == range.offset && at.length == range.length;
+        });
+        if (place == held.end()) break;
+        held.erase(place);
+        found.push_back(range);
+    }
+    return found;
+}
+
+// Another may have the range as soon as it is unlocked, and keep it if the server ends then: so the
+// record says first that this one has it no longer.
+Task<NtStatus> unlock_recorded(Call& call, std::vector<fsa::ByteRange> ranges, Numbered number) {
+    DurableKeeper& keeper = call.server().durable;
+    Open& open = *call.open;
+    Serial::Acquire waiting(open.record_order, call.loop());
+    const Serial::Held turn = co_await waiting;
+    std::vector<fsa::ByteRange> held = held_ranges(*open.fsa, ranges);
+    if (held.empty()) co_return NtStatus::RANGE_NOT_LOCKED;
+    if (held.size() == ranges.size()) number.completed(open);
+    open.record_ahead.lock()->unlocking = std::move(held);
+    Task<NtStatus> writing = keeper.write(call.open.shared(), call.loop());
+    NtStatus status = co_await writing;
+    if (status == NtStatus::SUCCESS) {
+        Task<NtStatus> unlocking = unlock_everywhere(call, std::move(ranges));
+        status = co_await unlocking;
+        open.record_ahead.lock()->unlocking.clear();
+        if (status != NtStatus::SUCCESS) number.failed(open);
+    } else {
+        open.record_ahead.lock()->unlocking.clear();
+        number.failed(open);
+        keeper.write_later(open);
+    }
+    co_return status;
+}
+
+bool is_recorded(const Call& call) {
+    return call.open->is_persistent() && call.server().durable.store() != nullptr;
+}
+
+Task<NtStatus> unlock_all(Call& call, const wire::LockRequest& request, Numbered number) {
     std::vector<fsa::ByteRange> ranges;
     ranges.reserve(request.locks.size());
     for (const wire::LockElement& element : request.locks) {
@@ -35,25 +118,42 @@ Task<NtStatus> unlock_all(Call& call, const wire::LockRequest& request) {
     }
     // 3.3.5.14.1: in order; those before an element that is no unlock stay unlocked.
     if (ranges.empty()) co_return NtStatus::INVALID_PARAMETER;
-    fsa::Open& open = *call.open->fsa;
-    const bool whole = ranges.size() == request.locks.size();
-    const bool on_host = call.tree->policy->lock_host;
-    Result<void> unlocked;
-    if (!on_host) {
-        unlocked = open.file().unlock(open, ranges);
+    const bool all = ranges.size() == request.locks.size();
+    if (!all) number.yes = false;
+    NtStatus status = NtStatus::SUCCESS;
+    if (is_recorded(call)) {
+        Task<NtStatus> unlocking = unlock_recorded(call, std::move(ranges), number);
+        status = co_await unlocking;
     } else {
-        std::size_t done = 0;
-        for (; done < ranges.size(); ++done) {
-            unlocked = open.file().unlock(open, std::span(ranges).subspan(done, 1));
-            if (!unlocked) break;
-        }
-        ranges.resize(done);
-        Task<bool> unlocking =
-            unlock_on_host(*call.open, call.op(Lane::metadata), std::move(ranges));
-        co_await unlocking;
+        Task<NtStatus> unlocking = unlock_everywhere(call, std::move(ranges));
+        status = co_await unlocking;
+        if (status == NtStatus::SUCCESS) number.completed(*call.open);
     }
-    if (!unlocked) co_return unlocked.error();
-    co_return whole ? NtStatus::SUCCESS : NtStatus::INVALID_PARAMETER;
+    if (status != NtStatus::SUCCESS) co_return status;
+    co_return all ? NtStatus::SUCCESS : NtStatus::INVALID_PARAMETER;
+}
+
+// The locks are there; if the record cannot say so they go again.
+Task<NtStatus> record_locks(Call& call, const std::vector<fsa::LockElement>& elements,
+                            Numbered number) {
+    DurableKeeper& keeper = call.server().durable;
+    Open& open = *call.open;
+    Serial::Acquire waiting(open.record_order, call.loop());
+    const Serial::Held turn = co_await waiting;
+    number.completed(open);
+    Task<NtStatus> writing = keeper.write(call.open.shared(), call.loop());
+    const NtStatus written = co_await writing;
+    if (written == NtStatus::SUCCESS) co_return written;
+    number.failed(open);
+    std::vector<fsa::ByteRange> ranges;
+    ranges.reserve(elements.size());
+    for (const fsa::LockElement& element : elements) ranges.push_back(element.range);
+    const Result<void> undone = open.fsa->file().unlock(*open.fsa, ranges);
+    static_cast<void>(undone);  // an UNLOCK was faster
+    Task<bool> undoing = unlock_on_host(open, call.op(Lane::metadata), elements);
+    co_await undoing;
+    keeper.write_later(open);
+    co_return written;
 }
 
 Result<std::vector<fsa::LockElement>> elements_of(const wire::LockRequest& request) {
@@ -152,22 +252,44 @@ bool numbers_locks(const Call& call) {
     return durability->durable || durability->resilient || durability->persistent;
 }
 
-Task<NtStatus> carry_out(Call& call, const wire::LockRequest& request) {
+Task<NtStatus> carry_out(Call& call, const wire::LockRequest& request, Numbered number) {
     if (is_unlock(request.locks.front())) {
-        Task<NtStatus> unlocking = unlock_all(call, request);
+        Task<NtStatus> unlocking = unlock_all(call, request, number);
         co_return co_await unlocking;
     }
     const Result<std::vector<fsa::LockElement>> elements = elements_of(request);
     if (!elements) co_return elements.error();
     const bool immediate = (request.locks.front().flags & wire::lock_flags::fail_immediately) != 0;
-    fsa::Open& open = *call.open->fsa;
     Task<NtStatus> locking =
         immediate ? lock_now(call, *elements) : lock_everywhere(call, elements->front());
     const NtStatus status = co_await locking;
     if (status != NtStatus::SUCCESS) co_return status;
+    if (is_recorded(call)) {
+        Task<NtStatus> recording = record_locks(call, *elements, number);
+        const NtStatus recorded = co_await recording;
+        if (recorded != NtStatus::SUCCESS) co_return recorded;
+    } else {
+        number.completed(*call.open);
+    }
     // [MS-FSA] 2.1.5.8: what others read from their caches is not under the lock.
-    open.file().break_readers(open);
+    if (break_readers(call)) {
+        Task<bool> breaks = call.server().durable.breaks_recorded(call.loop());
+        co_await breaks;
+    }
     co_return NtStatus::SUCCESS;
+}
+
+// A request that was carried out before is answered so, but not before it is on disk.
+Task<bool> is_replay(Call& call, Numbered number) {
+    if (!number.yes) co_return false;
+    Open& open = *call.open;
+    bool replay = open.lock_sequence.lock()->is_replay(number.sequence);
+    if (replay && is_recorded(call)) {
+        Serial::Acquire waiting(open.record_order, call.loop());
+        const Serial::Held turn = co_await waiting;
+        replay = open.lock_sequence.lock()->is_replay(number.sequence);
+    }
+    co_return replay;
 }
 
 }  // namespace
@@ -175,14 +297,13 @@ Task<NtStatus> carry_out(Call& call, const wire::LockRequest& request) {
 Reply lock(Call& call, wire::LockRequest request) {
     if (request.locks.empty()) co_return fail(NtStatus::INVALID_PARAMETER);
     if (!call.open->fsa) co_return fail(NtStatus::INVALID_PARAMETER);
-    const bool numbered = numbers_locks(call);
-    if (numbered && call.open->lock_sequence.lock()->is_replay(request.lock_sequence)) {
-        co_return reply(call, wire::LockResponse{});
-    }
-    Task<NtStatus> carrying_out = carry_out(call, request);
+    const Numbered number{numbers_locks(call), request.lock_sequence};
+    Task<bool> looking = is_replay(call, number);
+    const bool replay = co_await looking;
+    if (replay) co_return reply(call, wire::LockResponse{});
+    Task<NtStatus> carrying_out = carry_out(call, request, number);
     const NtStatus status = co_await carrying_out;
     if (status != NtStatus::SUCCESS) co_return fail(status);
-    if (numbered) call.open->lock_sequence.lock()->completed(request.lock_sequence);
     co_return reply(call, wire::LockResponse{});
 }
 

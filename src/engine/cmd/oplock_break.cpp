@@ -24,8 +24,10 @@ Reply acknowledge_oplock(Call& call, wire::OplockBreakAcknowledgment request) {
         // Level II goes without an answer: one is against the protocol.
         co_return fail(legal ? NtStatus::INVALID_OPLOCK_PROTOCOL : NtStatus::INVALID_DEVICE_STATE);
     }
+    // On disk before others go on.
     Task<NtStatus> writing = call.server().durable.write(open.shared(), call.loop());
-    co_await writing;
+    const NtStatus written = co_await writing;
+    if (written != NtStatus::SUCCESS) call.server().durable.write_later(*open);
     const CacheState kept =
         request.oplock_level == wire::OplockLevel::ii ? fsa::cache::read : fsa::cache::none;
     Result<void> acknowledged = file.acknowledge_break(*open->fsa, kept);
@@ -53,7 +55,8 @@ Reply acknowledge_lease(Call& call, wire::LeaseBreakAcknowledgment request) {
     const std::shared_ptr<Lease> lease = call.server().leases.find(key);
     const std::shared_ptr<fsa::File> file = lease ? lease->file() : nullptr;
     if (!file) co_return fail(NtStatus::OBJECT_NAME_NOT_FOUND);
-    // On disk before others go on.
+    // On disk before others go on.  If that fails they go on all the same: the holder has answered,
+    // and it is tried again.
     Task<NtStatus> writing = call.server().durable.write_lease(lease, call.loop());
     co_await writing;
     const Result<void> acknowledged = file->acknowledge_break(key, request.lease_state);

@@ -2,6 +2,7 @@
 #include "engine/change_report.h"
 #include "engine/cmd/handlers.h"
 #include "engine/connection.h"
+#include "engine/fsa_wait.h"
 #include "engine/server_impl.h"
 #include "fsa/access.h"
 
@@ -53,13 +54,19 @@ Reply write(Call& call, wire::WriteRequest request) {
             (request.flags & wire::write_flags::write_through) != 0 || call.open->write_through();
         const Lane lane = bytes.size() <= small_io ? Lane::small_io : Lane::bulk_io;
         // [MS-FSA] 2.1.5.3; and again below, for who began to cache meanwhile.
-        if (call.open->fsa) call.open->fsa->file().break_readers(*call.open->fsa);
+        if (break_readers(call)) {
+            Task<bool> breaks = call.server().durable.breaks_recorded(call.loop());
+            co_await breaks;
+        }
         Pending<std::size_t> writing(call.loop());
         call.open->file->write(call.op(lane), request.offset, std::span(&from, 1), through,
                                writing.done());
         const Result<std::size_t> count = co_await writing;
         // Also if it failed: part of it may have been written.
-        if (call.open->fsa) call.open->fsa->file().break_readers(*call.open->fsa);
+        if (break_readers(call)) {
+            Task<bool> breaks = call.server().durable.breaks_recorded(call.loop());
+            co_await breaks;
+        }
         if (!count) co_return fail(count.error());
         response.count = static_cast<std::uint32_t>(*count);
         call.connection.local().bytes_written.fetch_add(*count, std::memory_order_relaxed);

@@ -5,6 +5,7 @@
 
 #include "crypto/random.h"
 #include "engine/change_report.h"
+#include "engine/fsa_wait.h"
 #include "engine/server_impl.h"
 
 namespace smb3d::engine {
@@ -82,7 +83,8 @@ OpenRef find_copy_source(Call& call, const fscc::ResumeKey& key) {
 Task<Moved> copy_range(Call& call, Open& source, vfs::CopyRequest range) {
     Moved moved;
     bool by_backend = true;
-    call.open->fsa->file().break_readers(*call.open->fsa);
+    Task<bool> before = break_readers_recorded(call);
+    co_await before;
     range.source = source.file.get();
     while (range.length > 0) {
         if (call.cancellation.requested()) {
@@ -106,7 +108,8 @@ Task<Moved> copy_range(Call& call, Open& source, vfs::CopyRequest range) {
             if (step && *step == 0) step = fail(NtStatus::INVALID_VIEW_SIZE);
         }
         // What arrived is there although the rest failed.
-        call.open->fsa->file().break_readers(*call.open->fsa);
+        Task<bool> after = break_readers_recorded(call);
+        co_await after;
         if (!step) {
             moved.status = step.error();
             co_return moved;
@@ -122,7 +125,8 @@ Task<Moved> copy_range(Call& call, Open& source, vfs::CopyRequest range) {
 
 Task<bool> keep_copy_times(Call& call, Open& source) {
     // Whoever began to cache meanwhile, and those who watch.
-    call.open->fsa->file().break_readers(*call.open->fsa);
+    Task<bool> after = break_readers_recorded(call);
+    co_await after;
     report_write(call.server(), *call.open, call.loop());
     Task<bool> written = store_times(call, *call.open, call.open->time_pins.lock()->after_write());
     const bool first = co_await written;

@@ -2,6 +2,7 @@
 // 2.1.5.10.4, 2.1.5.10.6.
 #include <algorithm>
 
+#include "engine/fsa_wait.h"
 #include "engine/fsctl/copy_source.h"
 #include "engine/fsctl/fsctl.h"
 #include "fsa/access.h"
@@ -63,12 +64,14 @@ Task<NtStatus> duplicate(Call& call, Open& source, vfs::CopyRequest range) {
     if (status != NtStatus::SUCCESS) co_return status;
     range.source = source.file.get();
     range.clone = true;
-    call.open->fsa->file().break_readers(*call.open->fsa);
+    Task<bool> before = break_readers_recorded(call);
+    co_await before;
     Pending<std::uint64_t> cloning(call.loop());
     call.open->file->copy_range(call.op(Lane::bulk_io), range, cloning.done());
     const Result<std::uint64_t> cloned = co_await cloning;
     if (!cloned) {
-        call.open->fsa->file().break_readers(*call.open->fsa);
+        Task<bool> after = break_readers_recorded(call);
+        co_await after;
         co_return cloned.error();
     }
     Task<bool> keeping = keep_copy_times(call, source);

@@ -4,6 +4,7 @@
 
 #include "engine/change_report.h"
 #include "engine/connection.h"
+#include "engine/fsa_wait.h"
 #include "engine/fsctl/fsctl.h"
 #include "engine/server_impl.h"
 #include "fsa/attributes.h"
@@ -67,11 +68,13 @@ FsctlReply fsctl_set_zero_data(Call& call, const wire::IoctlRequest& request) {
         const auto lock = call.open->fsa->file().check_write(*call.open->fsa, offset, length);
         if (!lock) co_return fail(lock.error());
     }
-    if (call.open->fsa) call.open->fsa->file().break_readers(*call.open->fsa);
+    Task<bool> before = break_readers_recorded(call);
+    co_await before;
     Pending<void> zeroing(call.loop());
     call.open->file->zero_range(call.op(Lane::bulk_io), {offset, length}, zeroing.done());
     const Result<void> zeroed = co_await zeroing;
-    if (call.open->fsa) call.open->fsa->file().break_readers(*call.open->fsa);
+    Task<bool> after = break_readers_recorded(call);
+    co_await after;
     if (!zeroed) co_return fail(zeroed.error());
     report_write(call.server(), *call.open, call.loop());
     co_return FsctlOutput{};

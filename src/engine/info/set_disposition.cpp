@@ -40,9 +40,30 @@ Task<Result<bool>> is_empty(Call& call) {
     co_return true;
 }
 
+// Whoever has the file open through a persistent handle has its end, too; if that cannot be
+// recorded it is as it was.
+Task<NtStatus> set_recorded(Call& call, fsa::Disposition disposition) {
+    fsa::Open& open = *call.open->fsa;
+    DurableKeeper& keeper = call.server().durable;
+    fsa::Disposition before = disposition;
+    before.ignore_readonly = true;
+    before.remove = disposition.on_close ? open.file().is_delete_on_close(open)
+                                         : open.file().delete_pending(open);
+    const Result<void> set = open.file().set_disposition(open, disposition);
+    if (!set) co_return set.error();
+    Task<NtStatus> writing = keeper.write_all(open.file_ptr(), call.loop());
+    const NtStatus written = co_await writing;
+    if (written == NtStatus::SUCCESS) co_return written;
+    if (before.remove != disposition.remove) {
+        const Result<void> undone = open.file().set_disposition(open, before);
+        static_cast<void>(undone);  // another handle has changed it
+    }
+    for (const auto& other : keeper.persistent_opens(open.file())) keeper.write_later(*other);
+    co_return written;
+}
+
 Task<NtStatus> dispose(Call& call, fsa::Disposition disposition) {
     if (!call.open->fsa) co_return NtStatus::INVALID_PARAMETER;
-    fsa::Open& open = *call.open->fsa;
     if (disposition.remove) {
         Task<NtStatus> breaking = break_handles(call);
         const NtStatus broken = co_await breaking;
@@ -62,8 +83,9 @@ Task<NtStatus> dispose(Call& call, fsa::Disposition disposition) {
             disposition.directory_empty = *empty;
         }
     }
-    const Result<void> set = open.file().set_disposition(open, disposition);
-    if (!set) co_return set.error();
+    Task<NtStatus> setting = set_recorded(call, disposition);
+    const NtStatus set = co_await setting;
+    if (set != NtStatus::SUCCESS) co_return set;
     report_disposition(call.server(), *call.open);
     co_return NtStatus::SUCCESS;
 }

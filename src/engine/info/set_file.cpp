@@ -3,6 +3,7 @@
 
 #include "engine/change_report.h"
 #include "engine/connection.h"
+#include "engine/fsa_wait.h"
 #include "engine/info/set.h"
 #include "engine/server_impl.h"
 #include "fsa/access.h"
@@ -71,12 +72,14 @@ Task<NtStatus> set_end_of_file(Call& call, Bytes input) {
     if (!info) co_return info.error();
     const NtStatus valid = check_size(call, info->end_of_file);
     if (valid != NtStatus::SUCCESS) co_return valid;
-    call.open->fsa->file().break_readers(*call.open->fsa);
+    Task<bool> before = break_readers_recorded(call);
+    co_await before;
     Pending<void> sizing(call.loop());
     call.open->file->set_size(call.op(Lane::metadata),
                               static_cast<std::uint64_t>(info->end_of_file), sizing.done());
     const Result<void> sized = co_await sizing;
-    call.open->fsa->file().break_readers(*call.open->fsa);
+    Task<bool> after = break_readers_recorded(call);
+    co_await after;
     if (!sized) co_return sized.error();
     report_modified(call, fsa::change::size | fsa::change::last_write);
     Task<NtStatus> keep = keep_times(call);
@@ -88,12 +91,14 @@ Task<NtStatus> set_allocation(Call& call, Bytes input) {
     if (!info) co_return info.error();
     const NtStatus valid = check_size(call, info->allocation_size);
     if (valid != NtStatus::SUCCESS) co_return valid;
-    call.open->fsa->file().break_readers(*call.open->fsa);
+    Task<bool> before = break_readers_recorded(call);
+    co_await before;
     Pending<void> allocating(call.loop());
     call.open->file->allocate(call.op(Lane::metadata),
                               static_cast<std::uint64_t>(info->allocation_size), allocating.done());
     const Result<void> allocated = co_await allocating;
-    call.open->fsa->file().break_readers(*call.open->fsa);
+    Task<bool> after = break_readers_recorded(call);
+    co_await after;
     if (!allocated) co_return allocated.error();
     report_modified(call, fsa::change::size);
     Task<NtStatus> keep = keep_times(call);

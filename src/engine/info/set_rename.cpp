@@ -107,6 +107,29 @@ Task<NtStatus> check_target(Call& call, const Target& target, bool& replaces) {
     co_return replaceable ? NtStatus::SUCCESS : replaceable.error();
 }
 
+// Persistent handles find their file by its name: both are on disk before it has the other.
+Task<Result<std::string>> rename_recorded(Call& call, vfs::RenameRequest request) {
+    fsa::Open& open = *call.open->fsa;
+    DurableKeeper& keeper = call.server().durable;
+    Result<std::string> renamed;
+    keeper.set_next_path(open.file(), call.tree->place.in_store(request.to));
+    Task<NtStatus> announcing = keeper.write_all(open.file_ptr(), call.loop());
+    const NtStatus announced = co_await announcing;
+    if (announced == NtStatus::SUCCESS) {
+        Pending<std::string> renaming(call.loop());
+        call.tree->policy->backend->rename(call.op(Lane::metadata), request, renaming.done());
+        renamed = co_await renaming;
+        if (renamed) *renamed = call.tree->place.in_store(*renamed);
+    } else {
+        renamed = fail(announced);
+    }
+    call.server().files.finish_rename(open, renamed);
+    keeper.set_next_path(open.file(), {});
+    // The records as they are have the file in any case.
+    for (const auto& other : keeper.persistent_opens(open.file())) keeper.write_later(*other);
+    co_return renamed;
+}
+
 Task<NtStatus> rename_to(Call& call, Result<Target> target) {
     if (!target) co_return target.error();
     if (!call.open->fsa) co_return NtStatus::INVALID_PARAMETER;
@@ -127,11 +150,8 @@ Task<NtStatus> rename_to(Call& call, Result<Target> target) {
     request.id = ticket->id;
     request.to = target->path;
     request.replace = target->replace;
-    Pending<std::string> renaming(call.loop());
-    call.tree->policy->backend->rename(call.op(Lane::metadata), request, renaming.done());
-    Result<std::string> renamed = co_await renaming;
-    if (renamed) *renamed = call.tree->place.in_store(*renamed);
-    files.finish_rename(open, renamed);
+    Task<Result<std::string>> renaming = rename_recorded(call, request);
+    const Result<std::string> renamed = co_await renaming;
     if (!renamed) co_return renamed.error();
     report_rename(call.server(), *call.open, ticket->from, *renamed, replaces);
     // Windows tells of a renamed file's new attributes when the handle is closed (smbtorture
