@@ -62,7 +62,8 @@ class DurableKeeper {
     void write_later(Open& open);
     void write_later(const std::vector<std::uint64_t>& persistent_ids);
     std::vector<std::shared_ptr<Open>> persistent_opens(const fsa::File& file) const;
-    // Where the file is going to be, for the records that are written until then; "": nowhere.
+    // Where in the store the file is going to be, for the records that are written until then; "":
+    // nowhere.
     void set_next_path(const fsa::File& file, const std::string& path);
     // What these opens cache is broken: nobody relies on it before breaks_recorded().
     void record_breaks(const std::vector<std::uint64_t>& persistent_ids);
