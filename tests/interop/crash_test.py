@@ -172,8 +172,12 @@ class Client:
         self.connection.close_file(other)
 
     def check_content(self, handle, pending=None):
-        with open(os.path.join(self.server.dir, "share", handle.name), "rb") as file:
-            data = file.read()
+        if handle in self.handles:
+            # By SMB: a local open would break the lease.
+            data = self.connection.read(handle.file_id, 0, BLOCKS * BLOCK)
+        else:
+            with open(os.path.join(self.server.dir, "share", handle.name), "rb") as file:
+                data = file.read()
         for index, content in handle.blocks.items():
             have = data[index * BLOCK:(index + 1) * BLOCK]
             if have == content:

@@ -15,7 +15,7 @@ SUCCESS, PENDING, MORE_PROCESSING = 0, 0x103, 0xC0000016
 OBJECT_NAME_NOT_FOUND, LOCK_NOT_GRANTED, SHARING_VIOLATION = 0xC0000034, 0xC0000055, 0xC0000043
 FILE_NOT_AVAILABLE = 0xC0000467
 CAP_LEASING, CAP_LARGE_MTU, CAP_PERSISTENT, CAP_DIRECTORY_LEASING = 0x02, 0x04, 0x10, 0x20
-NO_MORE_FILES = 0x80000006
+NO_MORE_FILES, END_OF_FILE = 0x80000006, 0xC0000011
 LEASE_R, LEASE_H, LEASE_W = 1, 2, 4
 LOCK_SHARED, LOCK_EXCLUSIVE, UNLOCK, FAIL_IMMEDIATELY = 1, 2, 4, 0x10
 REPLAY = 0x20000000
@@ -217,7 +217,12 @@ class Connection:
 
     def read(self, file_id, offset, length):
         body = struct.pack("<HBBIQ16sIIIHHB", 49, 0, 0, length, offset, file_id, 0, 0, 0, 0, 0, 0)
-        answer = self.call(READ, body)
+        try:
+            answer = self.call(READ, body)
+        except Refused as refusal:
+            if refusal.status != END_OF_FILE:
+                raise
+            return b""
         size, = struct.unpack("<I", answer[4:8])
         return answer[16:16 + size]
 
