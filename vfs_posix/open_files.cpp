@@ -218,7 +218,7 @@ bool OpenFiles::widen(DirKey key, Entry& entry, int path, Told& told) {
     const bool guarded = entry.lease != F_UNLCK;
     const int old = entry.description.get();
     const std::int64_t changed = change_time(old);
-    const bool comparable = changed != 0 && changed < present_stamp();
+    const bool comparable = changed != 0 && (distinct_stamps_ || changed < present_stamp());
     if (guarded) set_lease(old, F_UNLCK);
     entry.lease = F_UNLCK;
     UniqueFd wider = open_again(path, true);

@@ -75,7 +75,8 @@ class OpenFiles {
         bool writes{false};
     };
 
-    OpenFiles() = default;
+    // `distinct_stamps`: a change after a stat always shows (FileSystemTraits).
+    explicit OpenFiles(bool distinct_stamps) : distinct_stamps_(distinct_stamps) {}
     ~OpenFiles();
     OpenFiles(const OpenFiles&) = delete;
     OpenFiles& operator=(const OpenFiles&) = delete;
@@ -161,6 +162,7 @@ class OpenFiles {
     static bool apply_locks(const Entry& entry, std::uint64_t begin, std::uint64_t end);
     static bool apply_all_locks(const Entry& entry);
 
+    const bool distinct_stamps_;
     std::array<Shard, shard_count> shards_;
     std::atomic<std::size_t> pinned_{0};
     std::atomic<std::uint64_t> numbers_{0};

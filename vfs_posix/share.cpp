@@ -137,7 +137,8 @@ PosixShare::PosixShare(UniqueFd root, PosixOptions options, FileSystemTraits tra
     : options_(std::move(options)),
       traits_(traits),
       resolver_(std::move(root), options_),
-      attribs_(traits_.distinct_stamps) {}
+      attribs_(traits_.distinct_stamps),
+      open_files_(traits_.distinct_stamps) {}
 
 vfs::Capabilities PosixShare::capabilities() const {
     vfs::Capabilities out;
