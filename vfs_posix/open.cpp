@@ -353,7 +353,8 @@ OpenReply PosixShare::make_reply(Opened&& opened, std::string path_on_disk,
     traits.tracked = opened.shared || tracks(opened, stat);
     if (traits.tracked && !opened.shared) {
         open_files_->add(traits.key, opened.fd.get(),
-                         {(request.access & vfs::access_read_data) != 0, opened.writable});
+                         {(request.access & vfs::access_read_data) != 0, opened.writable},
+                         traits_.distinct_stamps);
     }
     reply.file = std::make_shared<PosixFile>(shared_from_this(), std::move(opened.fd), traits,
                                              std::move(path_on_disk));

@@ -98,9 +98,11 @@ std::size_t OpenFiles::file_count() {
 
 // ---- members
 
-void OpenFiles::add(DirKey key, int fd, Use use) {
+void OpenFiles::add(DirKey key, int fd, Use use, bool distinct_stamps) {
     const auto files = shard(key).lock();
-    (*files)[key].members.push_back({fd, use, true, false});
+    Entry& entry = (*files)[key];
+    entry.distinct_stamps = distinct_stamps;
+    entry.members.push_back({fd, use, true, false});
 }
 
 void OpenFiles::remove(DirKey key, int fd) {
@@ -226,7 +228,7 @@ bool OpenFiles::widen(DirKey key, Entry& entry, int path, Told& told) {
     const bool guarded = entry.lease != F_UNLCK;
     const int old = entry.description.get();
     const std::int64_t changed = change_time(old);
-    const bool comparable = changed != 0 && changed < present_stamp();
+    const bool comparable = changed != 0 && (entry.distinct_stamps || changed < present_stamp());
     if (guarded) set_lease(old, F_UNLCK);
     entry.lease = F_UNLCK;
     UniqueFd wider = open_again(path, true);

@@ -84,7 +84,8 @@ class OpenFiles {
     OpenFiles& operator=(const OpenFiles&) = delete;
 
     // A descriptor that was opened for data; remove() before it is closed.
-    void add(DirKey key, int fd, Use use);
+    // `distinct_stamps`: a change after a stat always shows (FileSystemTraits).
+    void add(DirKey key, int fd, Use use, bool distinct_stamps);
     void remove(DirKey key, int fd);
 
     // Whether any file has one description that must stay the only one.
@@ -126,6 +127,7 @@ class OpenFiles {
         Use use;
         int lease{F_UNLCK};  // as we hold it
         bool breaking{false};
+        bool distinct_stamps{false};
         vfs::GuardState state;
         std::shared_ptr<vfs::GuardListener> listener;
         std::vector<Lock> locks;

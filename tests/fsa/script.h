@@ -14,7 +14,8 @@
 //   delete H [posix] [onclose] [ignore] [full]; keep H [onclose]
 //   rename H NEW [defer] [replace] [posix]; renamed H ok|fail
 //   lock H (OFFSET LENGTH x|s)...; wait W H OFFSET LENGTH x|s; cancel W; unlock H (OFFSET
-//   LENGTH)... host W H CACHE NUMBER; allows H CACHE NUMBER; read H OFFSET LENGTH; write H OFFSET LENGTH info H; pending PATH; newname DIR; show
+//   LENGTH)... read H OFFSET LENGTH; write H OFFSET LENGTH info H; pending PATH; newname DIR; show
+//   host W H CACHE NUMBER; allows H CACHE NUMBER
 #pragma once
 
 #include <string>

@@ -327,8 +327,12 @@ class Client:
         return None
 
     def check_content(self, handle, pending=None):
-        with open(self.path(handle.name), "rb") as file:
-            data = file.read(BLOCKS * BLOCK)
+        if handle in self.handles:
+            # By SMB: a local open would break the lease.
+            data = self.connection.read(handle.file_id, 0, BLOCKS * BLOCK)
+        else:
+            with open(self.path(handle.name), "rb") as file:
+                data = file.read(BLOCKS * BLOCK)
         unsure = pending and pending[0] in ("write", "stranger") and pending
         for index, content in handle.blocks.items():
             have = data[index * BLOCK:(index + 1) * BLOCK]

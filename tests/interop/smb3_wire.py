@@ -13,7 +13,7 @@ NEGOTIATE, SESSION_SETUP, LOGOFF, TREE_CONNECT, CREATE, CLOSE, READ, WRITE, LOCK
     OPLOCK_BREAK = 0, 1, 2, 3, 5, 6, 8, 9, 10, 14, 17, 18
 SUCCESS, PENDING, MORE_PROCESSING = 0, 0x103, 0xC0000016
 OBJECT_NAME_NOT_FOUND, LOCK_NOT_GRANTED, SHARING_VIOLATION = 0xC0000034, 0xC0000055, 0xC0000043
-FILE_NOT_AVAILABLE, NO_MORE_FILES = 0xC0000467, 0x80000006
+FILE_NOT_AVAILABLE, NO_MORE_FILES, END_OF_FILE = 0xC0000467, 0x80000006, 0xC0000011
 DELETE_PENDING, FILE_LOCK_CONFLICT = 0xC0000056, 0xC0000054
 CAP_LEASING, CAP_LARGE_MTU, CAP_PERSISTENT, CAP_DIRECTORY_LEASING = 0x02, 0x04, 0x10, 0x20
 LEASE_R, LEASE_H, LEASE_W = 1, 2, 4
@@ -238,11 +238,6 @@ class Connection:
     def close_file(self, file_id):
         self.call(CLOSE, struct.pack("<HHI16s", 24, 0, 0, file_id))
 
-    def read(self, file_id, offset, length):
-        body = struct.pack("<HBBIQ16sIIIHH", 49, 0, 0, length, offset, file_id, 0, 0, 0, 0, 0) + b"\0"
-        answer = self.call(READ, body)
-        return answer[answer[2] - 64:][:struct.unpack("<I", answer[4:8])[0]]
-
     def set_info(self, file_id, info_class, data):
         self.call(SET_INFO, struct.pack("<HBBIHHI16s", 33, 1, info_class, len(data), 96, 0, 0, file_id) + data)
 
@@ -260,7 +255,12 @@ class Connection:
 
     def read(self, file_id, offset, length):
         body = struct.pack("<HBBIQ16sIIIHHB", 49, 0, 0, length, offset, file_id, 0, 0, 0, 0, 0, 0)
-        answer = self.call(READ, body)
+        try:
+            answer = self.call(READ, body)
+        except Refused as refusal:
+            if refusal.status != END_OF_FILE:
+                raise
+            return b""
         size, = struct.unpack("<I", answer[4:8])
         return answer[16:16 + size]
 
