@@ -55,8 +55,8 @@ class Network:
         need("ip")
         need("iptables")
         for command in (["ip", "netns", "add", self.name], ["ip", "-n", self.name, "link", "set", "lo", "up"],
-                        ["ip", "netns", "exec", self.name, "iptables", "-w", "-A", "OUTPUT", "-p", "tcp", "--sport", "9",
-                         "-j", "DROP"]):
+                        ["ip", "netns", "exec", self.name, "iptables", "-w", "-A", "OUTPUT", "-p", "tcp", "--sport",
+                         "9", "-j", "DROP"]):
             code, output = run(command)
             if code != 0:
                 self.__exit__()
