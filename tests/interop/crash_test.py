@@ -156,8 +156,15 @@ class Client:
         self.connection.acknowledge_lease(key, state)
         return self.stranger.created(asked)[0]
 
+    def unlock_all(self, handle):
+        for slot in sorted(handle.locked):
+            handle.pending = ("unlock", slot)
+            self.connection.lock(handle.file_id, LOCK_BASE + slot * LOCK_SIZE, LOCK_SIZE, UNLOCK)
+            handle.locked.discard(slot)
+        handle.pending = None
+
     def take_all_back(self, handle):
-        """The stranger is gone: another open of the same lease gets all of it again."""
+        """The stranger is gone: another open of the same lease gets all of it again, as long as nothing is locked."""
         file_id, found, _ = self.connection.create(handle.name, [lease_v2(handle.lease_key, RWH)])
         self.connection.breaks.clear()
         if lease_state(found) != RWH:
@@ -165,6 +172,7 @@ class Client:
         self.connection.close_file(file_id)
 
     def meet_stranger(self, handle):
+        self.unlock_all(handle)
         index = self.source.randrange(BLOCKS)
         content = self.source.randbytes(BLOCK)
         handle.pending = ("stranger", index, content)
@@ -206,7 +214,7 @@ class Client:
             self.check_deletion(handle, pending)
             self.check_locks(handle, pending)
             self.check_content(handle, pending)
-            if pending and pending[0] in ("stranger", "close"):
+            if lease_state(found) != RWH:
                 self.take_all_back(handle)
             if self.source.random() < 0.25:
                 self.ask_stranger(handle)
@@ -315,6 +323,7 @@ class Client:
         self.stranger.close_file(other)
         if len(handle.locked) < LOCK_SLOTS:     # it has locked or written something
             self.connection.acknowledge_lease(*self.connection.wait_break())
+        self.unlock_all(handle)
         self.take_all_back(handle)
 
     def check_closed(self, handle, gone_by=0.0):
