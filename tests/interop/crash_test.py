@@ -75,7 +75,16 @@ class Client:
         self.stranger = self.connected(self.stranger_guid)
 
     def connected(self, guid):
-        connection = Connection(self.server.port, guid, self.server.user, self.server.password, "ca")
+        deadline = time.time() + 30
+        while True:
+            try:
+                connection = Connection(self.server.port, guid, self.server.user, self.server.password, "ca")
+                break
+            except Lost:
+                # The listening socket of the server that was killed may live on for a moment (io_uring).
+                if time.time() > deadline or not self.server.alive():
+                    raise
+                time.sleep(0.05)
         if not connection.capabilities & CAP_PERSISTENT or not connection.share_capabilities & 0x10:
             raise Loss("no persistent handles are offered")
         return connection
