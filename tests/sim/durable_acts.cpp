@@ -166,6 +166,10 @@ void World::open(Client& client) {
     Client& other = clients_[(client.number + 1) % clients];
     other.mute = chance_.one_in(25);
     other.slow = chance_.one_in(3);
+    if (handle.leased) {
+        Lease& lease = client.leases[handle.file];
+        lease.breaks_before = lease.breaks;
+    }
     CreateOptions options = create_options(client, handle);
     const std::uint64_t request = client.link->send_create(file_name(handle.file), options);
     Reply reply = drive(client, request, &handle);
@@ -283,7 +287,7 @@ void World::lease_granted(Client& client, const Handle& handle, const Reply& rep
         complain("an open takes from its lease");
     }
     // The notification may have come, and have been answered, before this.
-    if (!back || lease.breaks == lease.breaks_before) lease.state = state;
+    if (lease.breaks == lease.breaks_before) lease.state = state;
     lease.touched = false;
     lease.changed = false;
 }

@@ -72,7 +72,7 @@ struct Lease {
     Clock::time_point told;
     unsigned breaks{0};         // that it was told of
     unsigned breaks_before{0};  // ... when it was asked for
-    bool touched{false};  // by others, while its owner was away
+    bool touched{false};        // by others, while its owner was away
     bool changed{false};
     bool mute{false};  // its owner let a break time out
 };
