@@ -541,6 +541,15 @@ Task<bool> record_raised_lease(CreateState& state, std::shared_ptr<Open> open) {
     co_return written == NtStatus::SUCCESS;
 }
 
+void repeat_untold_break(const CreateState& state, const Open& open) {
+    if (!state.caching.breaking || !open.lease) return;
+    const DurableTable& table = state.call.server().durable.table;
+    for (const std::uint64_t id : open.lease->open_ids()) {
+        const DurableTable::Found found = table.find(id);
+        if (found.open && found.place != OpenPlace::connected) return repeat_break(state, open);
+    }
+}
+
 NtStatus refusal_for_sharing(CreateState& state, vfs::FileId id) {
     ServerImpl& server = state.call.server();
     const std::shared_ptr<fsa::File> file = server.files.find({state.call.tree->place.store(), id});

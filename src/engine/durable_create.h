@@ -38,6 +38,10 @@ void grant_durable(CreateState& state, const std::shared_ptr<Open>& open);
 // The lease that this open may have raised is on disk with the persistent handles that share it.
 Task<bool> record_raised_lease(CreateState& state, std::shared_ptr<Open> open);
 
+// The open has joined a lease whose break could not be told, because the opens that it had were
+// away: it is told after the response, as to an owner who comes back.
+void repeat_untold_break(const CreateState& state, const Open& open);
+
 // A sharing violation with a persistent handle whose owner is away is no final answer.
 NtStatus refusal_for_sharing(CreateState& state, vfs::FileId file);
 

@@ -75,7 +75,16 @@ class Client:
         self.stranger = self.connected(self.stranger_guid)
 
     def connected(self, guid):
-        connection = Connection(self.server.port, guid, self.server.user, self.server.password, "ca")
+        deadline = time.time() + 30
+        while True:
+            try:
+                connection = Connection(self.server.port, guid, self.server.user, self.server.password, "ca")
+                break
+            except Lost:
+                # The listening socket of the server that was killed may live on for a moment (io_uring).
+                if time.time() > deadline or not self.server.alive():
+                    raise
+                time.sleep(0.05)
         if not connection.capabilities & CAP_PERSISTENT or not connection.share_capabilities & 0x10:
             raise Loss("no persistent handles are offered")
         return connection
@@ -156,8 +165,15 @@ class Client:
         self.connection.acknowledge_lease(key, state)
         return self.stranger.created(asked)[0]
 
+    def unlock_all(self, handle):
+        for slot in sorted(handle.locked):
+            handle.pending = ("unlock", slot)
+            self.connection.lock(handle.file_id, LOCK_BASE + slot * LOCK_SIZE, LOCK_SIZE, UNLOCK)
+            handle.locked.discard(slot)
+        handle.pending = None
+
     def take_all_back(self, handle):
-        """The stranger is gone: another open of the same lease gets all of it again."""
+        """The stranger is gone: another open of the same lease gets all of it again, as long as nothing is locked."""
         file_id, found, _ = self.connection.create(handle.name, [lease_v2(handle.lease_key, RWH)])
         self.connection.breaks.clear()
         if lease_state(found) != RWH:
@@ -165,6 +181,7 @@ class Client:
         self.connection.close_file(file_id)
 
     def meet_stranger(self, handle):
+        self.unlock_all(handle)
         index = self.source.randrange(BLOCKS)
         content = self.source.randbytes(BLOCK)
         handle.pending = ("stranger", index, content)
@@ -206,7 +223,7 @@ class Client:
             self.check_deletion(handle, pending)
             self.check_locks(handle, pending)
             self.check_content(handle, pending)
-            if pending and pending[0] in ("stranger", "close"):
+            if lease_state(found) != RWH:
                 self.take_all_back(handle)
             if self.source.random() < 0.25:
                 self.ask_stranger(handle)
@@ -315,6 +332,7 @@ class Client:
         self.stranger.close_file(other)
         if len(handle.locked) < LOCK_SLOTS:     # it has locked or written something
             self.connection.acknowledge_lease(*self.connection.next_break())
+        self.unlock_all(handle)
         self.take_all_back(handle)
 
     def check_closed(self, handle, gone_by=0.0):

@@ -1,6 +1,7 @@
 #include "sim/durable_world.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <set>
@@ -139,6 +140,11 @@ void World::restart() {
     }
 }
 
+void World::trace(const std::string& what) const {
+    static const bool wanted = std::getenv("SMB3D_SIM_TRACE") != nullptr;
+    if (wanted) fmt::print(stderr, "{}\n", what);
+}
+
 bool World::connect(Client& client) {
     if (client.link) return true;
     auto made = std::make_unique<TestClient>(*server_);
@@ -192,11 +198,15 @@ void World::notice(Client& client, const Reply& reply) {
     ++seen.breaks;
     const auto body = reply.body<wire::LeaseBreakNotification>();
     Lease& lease = client.leases[body.lease_key[0]];
+    trace(fmt::format("client {}: {} is broken from {} to {}, flags {}", client.number,
+                      file_name(body.lease_key[0]), body.current_lease_state, body.new_lease_state,
+                      body.flags));
     if (body.current_lease_state != lease.state && !lease.breaking_to && !lease.touched) {
         complain(fmt::format("client {}: {} is broken from {} but is {}", client.number,
                              file_name(body.lease_key[0]), body.current_lease_state, lease.state));
     }
     lease.state = body.new_lease_state;
+    ++lease.breaks;
     if ((body.flags & wire::break_lease_flag_ack_required) == 0) return;
     lease.breaking_to = body.new_lease_state;
     lease.breaking_from = body.current_lease_state;
@@ -323,6 +333,8 @@ std::string World::handles_difference() {
             known.insert(handle.id.persistent_id);
             if (info == nullptr) {
                 ++seen.expired;
+                trace(fmt::format("client {} has lost {:#x} of {}", client.number,
+                                  handle.id.persistent_id, file_name(handle.file)));
                 closed(client, i);
             } else {
                 ++i;
@@ -361,6 +373,8 @@ std::string World::handle_difference(Client&, Handle& handle, const engine::Open
 // Somebody has opened or used a file: what others cache of it is in doubt, and who is away may lose
 // what was merely durable.
 void World::touched(const Client& by, const Handle& through, bool changes) {
+    trace(fmt::format("client {} {} {}{}", by.number, changes ? "changes" : "touches",
+                      file_name(through.file), through.leased ? "" : " without a lease"));
     for (Client& client : clients_) {
         const bool own = client.number == by.number && through.leased;
         for (Handle& handle : client.handles) {

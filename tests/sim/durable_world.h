@@ -70,7 +70,9 @@ struct Lease {
     std::optional<std::uint32_t> breaking_to;  // told, and not answered
     std::uint32_t breaking_from{0};
     Clock::time_point told;
-    bool touched{false};  // by others, while its owner was away
+    unsigned breaks{0};         // that it was told of
+    unsigned breaks_before{0};  // ... when it was asked for
+    bool touched{false};        // by others, while its owner was away
     bool changed{false};
     bool mute{false};  // its owner let a break time out
 };
@@ -109,6 +111,8 @@ class World {
     void complain(const std::string& what) {
         if (complaint_.empty()) complaint_ = "step " + std::to_string(step_) + ": " + what;
     }
+    // With SMB3D_SIM_TRACE set: what happens, for a seed that complains.
+    void trace(const std::string& what) const;
     bool connect(Client& client);
     void poll();
     void poll(Client& client);

@@ -590,6 +590,7 @@ Reply create(Call& call, wire::CreateRequest request) {
         Task<bool> recording = record_raised_lease(state, open);
         co_await recording;
     }
+    repeat_untold_break(state, *open);
     co_return answer(state, *open);
 }
 
