@@ -55,8 +55,8 @@ class AttribCache {
         Slot& place(std::uint64_t hash, const DirKey& file);
         void grow();
     };
-    // Files of one directory mostly have inodes in a row: theirs are slots in a row, which a listing
-    // goes through as the processor reads ahead.
+    // Files of one directory mostly have inodes in a row: theirs are slots in a row, which a
+    // listing goes through as the processor reads ahead.
     static constexpr unsigned row_bits = 6;
     static std::uint64_t hash_of(const DirKey& file) {
         return file.inode + file.device * 0x9E3779B97F4A7C15ULL;

@@ -134,7 +134,8 @@ class BufferPool {
 };
 
 // The pieces of one outgoing message, in order; each keeps its data alive until the transport has
-// sent it.  Header and data of one response, with a transform header and one more, allocate nothing.
+// sent it.  Header and data of one response, with a transform header and one more, allocate
+// nothing.
 using BufferChain = SmallVector<Buffer, 4>;
 
 inline std::size_t chain_size(const BufferChain& chain) {

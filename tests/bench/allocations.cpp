@@ -104,8 +104,7 @@ class Bench {
                        }}),
           client_(server_) {
         NegotiateOptions options;
-        options.signing = {protection.signing != 0 ? protection.signing
-                                                   : wire::signing::aes_gmac};
+        options.signing = {protection.signing != 0 ? protection.signing : wire::signing::aes_gmac};
         options.ciphers = {protection.cipher != 0 ? protection.cipher : wire::cipher::aes_128_gcm};
         client_.credits_to_ask = 64;
         if (!client_.negotiate(options).ok() || !client_.session_setup("alice").ok() ||
