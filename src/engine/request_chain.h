@@ -66,7 +66,7 @@ class RequestChain : public FrameMemory {
     std::shared_ptr<const ServerConfig> config_;
     std::optional<Call> call_;
     RelatedState related_;
-    const std::uint64_t began_ns_;  // of the loop
+    const std::uint64_t began_ns_;       // of the loop
     SmallVector<Answered, 4> answered_;  // what clients compound
 };
 
