@@ -21,9 +21,10 @@ Task<bool> break_readers_recorded(Call& call) {
 }
 
 Task<NtStatus> wait_for_break(Call& call, FsaWait& wait, fsa::BreakWait what, Interim interim) {
-    if (interim == Interim::sent) call.go_async();
+    // Before the client can know that it waits.
     std::optional<WaitRegistration> registration;
     if (call.open) registration.emplace(*call.open, call.cancellation);
+    if (interim == Interim::sent) call.go_async();
     const auto cancel = [](void* context) {
         auto* waiting = static_cast<fsa::BreakWait*>(context);
         waiting->file->cancel_break_wait(waiting->ticket);

@@ -51,10 +51,11 @@ Task<NtStatus> wait_for_change(Call& call, const fsa::WatchArgs& args, std::uint
     if (call.open->fsa->file().delete_pending(*call.open->fsa)) {
         report_disposition(call.server(), *call.open);
     }
+    Canceller canceller{notifier, args.share, wait};
+    // Before the client can know that it waits.
+    WaitRegistration registration(*call.open, call.cancellation);
     // [MS-SMB2] 3.3.4.2: nothing waits inside a compound but its last part.
     const bool may_wait = call.go_async();
-    Canceller canceller{notifier, args.share, wait};
-    WaitRegistration registration(*call.open, call.cancellation);
     if (!may_wait || !call.cancellation.listen(&cancel_wait, &canceller)) cancel_wait(&canceller);
     Signal& woken = wait.woken;
     co_await woken;

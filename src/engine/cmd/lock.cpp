@@ -183,9 +183,10 @@ Task<NtStatus> lock_and_wait(Call& call, const fsa::LockElement& element) {
     if (!ticket) co_return ticket.error();
     if (*ticket == 0) co_return NtStatus::SUCCESS;
     LockCanceller canceller{&open.file(), *ticket};
+    // Before the client can know that it waits: then whoever ends the session finds it.
+    WaitRegistration registration(*call.open, call.cancellation);
     // Nothing waits inside a compound but its last part.
     const bool may_wait = call.go_async();
-    WaitRegistration registration(*call.open, call.cancellation);
     const auto cancel = [](void* context) {
         auto* c = static_cast<LockCanceller*>(context);
         c->file->cancel_lock(c->ticket);
