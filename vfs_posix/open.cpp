@@ -317,7 +317,7 @@ Result<OpenReply> PosixShare::finish_open(Opened&& opened, std::string path_on_d
                                           const OpenRequest& request) {
     const std::string_view name = split_path(path_on_disk).leaf;
     const auto refuse = [&](NtStatus status) {
-        if (opened.shared) open_files_.remove(opened.key, opened.fd.get());
+        if (opened.shared) open_files_->remove(opened.key, opened.fd.get());
         return fail(status);
     };
     const auto stat = stat_fd(opened.fd.get(), opened.path_only, name);
