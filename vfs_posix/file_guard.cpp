@@ -1,4 +1,7 @@
 // PosixFile: guards and locks against what is not a client.
+#include <thread>
+#include <utility>
+
 #include "vfs_posix/errno_map.h"
 #include "vfs_posix/file.h"
 #include "vfs_posix/job.h"
@@ -12,7 +15,17 @@ void PosixFile::guard(const vfs::OpContext&, const vfs::GuardRequest& request,
                           traits_.kind == vfs::FileKind::file && fd_;
     if (!possible) return done(fail(NtStatus::NOT_SUPPORTED));
     tracked_.store(true, std::memory_order_relaxed);
-    done(share_->open_files().guard(traits_.key, fd(), request));
+    // What another of our threads has just opened, or is about to close, is not known as ours for
+    // some microseconds and looks like somebody else's.
+    constexpr int attempts = 16;
+    for (int attempt = 1;; ++attempt) {
+        Result<vfs::GuardState> state = share_->open_files().guard(
+            traits_.key, fd(), share_->traits().distinct_stamps, request);
+        if (!state || state->level >= request.level || attempt == attempts) {
+            return done(std::move(state));
+        }
+        std::this_thread::yield();
+    }
 }
 
 void PosixFile::host_lock(const vfs::OpContext& context, const vfs::HostLock& lock,

@@ -283,9 +283,11 @@ void OpenFiles::raise(Entry& entry, GuardLevel level, bool& supported) {
     entry.state = {level_of(taken), next_number()};
 }
 
-Result<GuardState> OpenFiles::guard(DirKey key, int member, const vfs::GuardRequest& request) {
+Result<GuardState> OpenFiles::guard(DirKey key, int member, bool distinct_stamps,
+                                    const vfs::GuardRequest& request) {
     const auto files = shard(key).lock();
     Entry& entry = (*files)[key];
+    entry.distinct_stamps = distinct_stamps;
     const bool known = std::any_of(entry.members.begin(), entry.members.end(),
                                    [member](const Member& m) { return m.fd == member; });
     if (!known) entry.members.push_back({member, {}, false, false});

@@ -98,7 +98,9 @@ class OpenFiles {
     UniqueFd borrow(DirKey key, int path, Use use);
 
     // vfs::File::guard.  `member`: of the File, or its O_PATH descriptor, which then becomes one.
-    Result<vfs::GuardState> guard(DirKey key, int member, const vfs::GuardRequest& request);
+    // `distinct_stamps` as in add().
+    Result<vfs::GuardState> guard(DirKey key, int member, bool distinct_stamps,
+                                  const vfs::GuardRequest& request);
     void settle(DirKey key, vfs::GuardState state);
 
     // vfs::File::host_lock and host_unlock.

@@ -175,8 +175,10 @@ def readers(server):
         local.done()
         expect(one.read(first, 0, 20) == b"new content", "what the client reads")
         with open(path, "r+b"):
-            _, _, state = leased(own.client(), "shared", RWH, READ_ONLY)
+            fourth = own.client()
+            file_id, _, state = leased(fourth, "shared", RWH, READ_ONLY)
             expect(state == 0, f"granted {state} beside a local writer")
+            fourth.close_file(file_id)
         two.close_file(second)
         one.close_file(first)
         with open(path, "rb"):
@@ -226,16 +228,16 @@ def own_opens(server):
 
 @test("coherence.other-share")
 def other_share(server):
-    """Two shares over one directory know nothing of each other; the kernel does."""
+    """Two shares over one directory are one to their clients and to the host."""
     with OwnServer(server) as own:
         client, other = own.client(), own.client("readonly")
         own.file("two")
         file_id, key, _ = leased(client, "two", RWH)
         opener = Local(lambda: other.create("two", [], access=READ_ONLY, disposition=1, oplock=0))
-        expect_break(client, key, RWH, 0)
+        expect_break(client, key, RWH, RH)
         client.write(file_id, 0, b"DIRTY")
         expect(opener.waits(0.2), "the other share's client went on")
-        client.acknowledge_lease(key, 0)
+        client.acknowledge_lease(key, RH)
         seen = other.read(opener.done()[0], 0, 5)
         expect(seen == b"DIRTY", f"the other share's client reads {seen}")
 

@@ -11,6 +11,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/guarded.h"
 #include "client/test_client.h"
 #include "wire/create_context.h"
 
@@ -127,7 +128,7 @@ class Persistent : public ::testing::Test {
         options.directory = directory_;
         options.map_size = std::size_t{1} << 24;
         options.fail = [this](std::uint64_t id) {
-            const auto fails = fails_;
+            const auto fails = *fails_.lock();
             return fails ? fails(id) : failure_.load();
         };
         options.on_step = [this](durable::Step step) {
@@ -171,8 +172,9 @@ class Persistent : public ::testing::Test {
         held_.notify_all();
     }
 
-    std::atomic<int> failure_{0};              // what writing a record fails with
-    std::function<int(std::uint64_t)> fails_;  // ... if that depends; set while nothing is written
+    std::atomic<int> failure_{0};  // what writing a record fails with
+    // ... if that depends.
+    Guarded<std::function<int(std::uint64_t)>, Rank::leaf> fails_;
     std::atomic<bool> held_{false};
     std::string directory_;
     std::shared_ptr<durable::Store> store_;

@@ -41,7 +41,7 @@ class PersistentFaults : public Persistent {
     void restart() {
         end();
         failure_ = 0;
-        fails_ = {};
+        *fails_.lock() = {};
         start();
     }
     // As after kill -9: what is on disk at this moment is all that the next server has.
@@ -54,7 +54,7 @@ class PersistentFaults : public Persistent {
         std::filesystem::remove_all(directory_);
         std::filesystem::rename(copy, directory_);
         failure_ = 0;
-        fails_ = {};
+        *fails_.lock() = {};
         start();
     }
     // Nothing has come for a while.
@@ -252,7 +252,7 @@ TEST_F(PersistentFaults, ARenameIsFoundByBothNames) {
     const Reply plain = first->create("before");
     ASSERT_TRUE(plain.ok());
     unsigned written = 0;
-    fails_ = [&](std::uint64_t) { return written++ == 0 ? 0 : ENOSPC; };
+    *fails_.lock() = [&](std::uint64_t) { return written++ == 0 ? 0 : ENOSPC; };
     EXPECT_TRUE(first->rename(id_of(plain), "after").ok());
     crash();
     EXPECT_EQ(server_->restored().restored, 1U);
