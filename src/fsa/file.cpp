@@ -141,6 +141,13 @@ std::shared_ptr<Link> File::link_for(State& state, const OpenArgs& args) {
 OpenResult File::open(const OpenArgs& args, const Waker* waker, BreakList& notices) {
     const auto state = state_.lock();
     const std::shared_ptr<Link> link = link_for(*state, args);
+    if (link->state == LinkState::removing && waker != nullptr) {
+        // [MS-FSA] 2.1.5.5: the name goes with its last handle; who comes in between waits for
+        // that.
+        if (state->oplocks == nullptr) state->oplocks = std::make_unique<Oplocks>();
+        const LockTicket ticket = state->oplocks->wait(*waker);
+        return {OpenOutcome::break_pending, nullptr, shared_from_this(), ticket};
+    }
     if (link->state != LinkState::live) return {OpenOutcome::delete_pending, nullptr, nullptr};
 
     if ((args.create_options & option::delete_on_close) != 0) {
@@ -231,9 +238,13 @@ File::Closed File::close(Open& open, WakeList& wakes) {
     return result;
 }
 
-void File::removal_done(Link& link, bool removed) {
+void File::removal_done(Link& link, bool removed, WakeList& wakes) {
     const auto state = state_.lock();
     assert(link.state == LinkState::removing);
+    if (state->oplocks != nullptr) {
+        state->oplocks->wake_all(wakes);
+        update_oplock_flag(*state);
+    }
     if (removed) {
         // The link stays `removing` for opens that it may still have (POSIX), but no new open finds
         // it.

@@ -315,7 +315,7 @@ class File : public std::enable_shared_from_this<File> {
         bool unused{false};  // the file has neither opens nor links left
     };
     Closed close(Open& open, WakeList& wakes);
-    void removal_done(Link& link, bool removed);
+    void removal_done(Link& link, bool removed, WakeList& wakes);
     // Yields the old path.
     std::string finish_rename(Open& open, const Result<std::string>& new_path, std::uint64_t epoch);
     bool unused() const;

@@ -145,12 +145,16 @@ CloseDecision FileTable::close(Open& open) {
 void FileTable::removal_done(const CloseDecision& decision, const Result<void>& removed) {
     assert(decision.kind == CloseDecision::Kind::remove_name);
     const FileKey& key = decision.file->key();
-    const auto shard = shard_of(key).lock();
     // A name that is no longer there (or names another file by now) is as good as removed.
     const bool gone = removed || removed.error() == NtStatus::OBJECT_NAME_NOT_FOUND ||
                       removed.error() == NtStatus::OBJECT_PATH_NOT_FOUND;
-    decision.file->removal_done(*decision.link, gone);
-    if (decision.file->unused()) shard->erase(key);
+    WakeList wakes;
+    {
+        const auto shard = shard_of(key).lock();
+        decision.file->removal_done(*decision.link, gone, wakes);
+        if (decision.file->unused()) shard->erase(key);
+    }
+    for (const Wake& wake : wakes) wake.waker(wake.status);
 }
 
 Result<RenameTicket> FileTable::prepare_rename(Open& open) {

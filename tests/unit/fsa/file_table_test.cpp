@@ -195,6 +195,31 @@ TEST(FileTable, SharesOfOneStoreMeet) {
     EXPECT_FALSE(table.has_opens_below(1, "srv"));
 }
 
+// Who opens a name that is just being removed sees it neither there nor going: it waits.
+TEST(FileTable, AnOpenWaitsForARemovalUnderWay_2_1_5_5) {
+    for (const bool removed : {true, false}) {
+        FileTable table;
+        OpenArgs args = args_of(1, "f");
+        args.create_options = option::delete_on_close;
+        const auto doomed = table.open(key_of(5), args).open;
+        ASSERT_TRUE(doomed);
+        const CloseDecision decision = table.close(*doomed);
+        ASSERT_EQ(decision.kind, CloseDecision::Kind::remove_name);
+        unsigned woken = 0;
+        const Waker waker{[](void* count, NtStatus) { ++*static_cast<unsigned*>(count); }, &woken};
+        EXPECT_EQ(table.open(key_of(5), args_of(2, "f"), &waker).outcome,
+                  OpenOutcome::break_pending);
+        EXPECT_EQ(table.open(key_of(5), args_of(3, "f")).outcome, OpenOutcome::delete_pending);
+        EXPECT_EQ(woken, 0U);
+        table.removal_done(decision, removed ? Result<void>{} : fail(NtStatus::ACCESS_DENIED));
+        EXPECT_EQ(woken, 1U);
+        EXPECT_EQ(table.file_count(), 0U);
+        const auto next = table.open(key_of(5), args_of(4, "f"), &waker).open;
+        ASSERT_TRUE(next);
+        table.close(*next);
+    }
+}
+
 TEST(FileTable, ANameOfAnotherMountIsAnotherLink) {
     FileTable table;
     const auto one = table.open(key_of(5), below(1, "srv/x", 3)).open;
