@@ -71,10 +71,13 @@ class PatientOpen {
     static void tried(void* context, Result<OpenReply>&& result) {
         auto* self = static_cast<PatientOpen*>(context);
         const bool held = !result && result.error() == NtStatus::OPLOCK_BREAK_IN_PROGRESS;
-        if (held && self->context_.loop != nullptr && ++self->attempts_ < lease_attempts) {
+        const vfs::Cancellation* const cancel = self->context_.cancel;
+        const bool cancelled = cancel != nullptr && cancel->requested();
+        if (held && !cancelled && self->context_.loop != nullptr &&
+            ++self->attempts_ < lease_attempts) {
             return self->context_.loop->post(self->retry_);
         }
-        if (held) result = fail(NtStatus::SHARING_VIOLATION);
+        if (held) result = fail(cancelled ? NtStatus::CANCELLED : NtStatus::SHARING_VIOLATION);
         const vfs::Done<OpenReply> done = self->done_;
         delete self;
         done(std::move(result));

@@ -93,8 +93,10 @@ Task<Result<void>> release_open(ServerImpl& server, std::shared_ptr<Open> open, 
             server.notifier.close(share_id(*open->tree), open->persistent_id);
         }
         HostWatches::stop(*open);
-        Task<bool> recording = server.durable.record_close(open, loop);
-        co_await recording;
+        if (open->is_persistent()) {
+            Task<bool> recording = server.durable.record_close(open, loop);
+            co_await recording;
+        }
         const fsa::CloseDecision decision = server.files.close(*open->fsa);
         // A FILE_DELETE_ON_CLOSE open that is not the last: the others' records inherit that.
         report_disposition(server, *open);

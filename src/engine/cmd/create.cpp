@@ -24,6 +24,7 @@ fsa::ShareId share_id(const Call& call) { return share_id(*call.tree); }
 
 // [MS-FSA] 2.1.4.1, for a file that this request has created, changed or taken away again.
 void report(const CreateState& state, fsa::ChangeAction action, std::uint32_t filter) {
+    if (!changes_wanted(state.call.server(), share_id(state.call))) return;
     ChangeOrigin origin;
     if (state.fsa_open) origin.open = state.fsa_open->id;
     if (state.lease_request) origin.parent_lease = state.lease_request->parent_key;
@@ -451,15 +452,20 @@ Task<NtStatus> settle(CreateState& state, std::uint64_t rename_epoch, FsaWait& w
     if (joined != NtStatus::SUCCESS) co_return joined;
     if (fsa::overwrites(state.disposition) && !state.opened.created) {
         // What others could read from their caches was broken by joining the opens.
-        Task<bool> recording = state.call.server().durable.breaks_recorded(state.call.loop());
-        co_await recording;
+        DurableKeeper& keeper = state.call.server().durable;
+        if (keeper.breaks_unrecorded()) {
+            Task<bool> recording = keeper.breaks_recorded(state.call.loop());
+            co_await recording;
+        }
         Task<Result<void>> overwriting = overwrite(state);
         const Result<void> overwritten = co_await overwriting;
         // Whoever began to cache between the decision and the truncation, which may have been
         // done although something after it failed.
         state.fsa_open->file().break_readers(*state.fsa_open);
-        Task<bool> recording_more = state.call.server().durable.breaks_recorded(state.call.loop());
-        co_await recording_more;
+        if (keeper.breaks_unrecorded()) {
+            Task<bool> recording = keeper.breaks_recorded(state.call.loop());
+            co_await recording;
+        }
         if (!overwritten) co_return overwritten.error();
         report(state, fsa::ChangeAction::modified,
                fsa::change::attributes | fsa::change::size | fsa::change::last_write);
