@@ -5,6 +5,7 @@
 
 #include <fmt/core.h>
 
+#include "client/contexts.h"
 #include "fsa/oplock.h"
 #include "fscc/fsctl.h"
 #include "sim/durable_world.h"
@@ -19,18 +20,6 @@ namespace {
 constexpr std::uint32_t exclusive =
     wire::lock_flags::exclusive_lock | wire::lock_flags::fail_immediately;
 constexpr std::uint32_t shared = wire::lock_flags::shared_lock | wire::lock_flags::fail_immediately;
-
-template <class T>
-std::optional<T> context_of(const Reply& reply, std::string_view tag) {
-    const auto response = reply.body<wire::CreateResponse>();
-    wire::CreateContextReader reader(response.create_contexts);
-    wire::CreateContext context;
-    while (reader.next(context)) {
-        if (!context.is(tag)) continue;
-        if (auto parsed = wire::parse<T>(context.data)) return *parsed;
-    }
-    return std::nullopt;
-}
 
 void add_lease(wire::CreateContextBuilder& builder, const Client& client,
                const wire::LeaseKey& key) {

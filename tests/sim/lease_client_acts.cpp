@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 
 #include "base/utf16.h"
+#include "client/contexts.h"
 #include "fsa/change_notify.h"
 #include "fscc/file_info.h"
 #include "fscc/info_class.h"
@@ -31,17 +32,6 @@ constexpr std::uint32_t directory_access = 0x001201BF;
 constexpr unsigned closing = 100;  // added to Handle::busy
 constexpr CacheState lease_states[] = {cache::read, cache::read | cache::handle,
                                        cache::read | cache::write, cache::all, cache::all};
-
-template <class T>
-std::optional<T> context_of(const wire::CreateResponse& response, std::string_view tag) {
-    wire::CreateContextReader reader(response.create_contexts);
-    wire::CreateContext context;
-    while (reader.next(context)) {
-        if (!context.is(tag)) continue;
-        if (auto parsed = wire::parse<T>(context.data)) return *parsed;
-    }
-    return std::nullopt;
-}
 
 CacheState state_of(OplockLevel level) {
     switch (level) {

@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "base/guarded.h"
+#include "client/contexts.h"
 #include "client/test_client.h"
 #include "wire/create_context.h"
 
@@ -75,18 +76,6 @@ struct Contexts {
         return {bytes.begin(), bytes.end()};
     }
 };
-
-template <class T>
-std::optional<T> context_of(const Reply& reply, std::string_view tag) {
-    const auto response = reply.body<wire::CreateResponse>();
-    wire::CreateContextReader reader(response.create_contexts);
-    wire::CreateContext context;
-    while (reader.next(context)) {
-        if (!context.is(tag)) continue;
-        if (auto parsed = wire::parse<T>(context.data)) return *parsed;
-    }
-    return std::nullopt;
-}
 
 inline bool is_durable_v2(const Reply& reply) {
     return context_of<wire::DurableHandleResponseV2>(reply, wire::tag::dh2q).has_value();
