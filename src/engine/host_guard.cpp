@@ -1,7 +1,5 @@
 #include "engine/host_guard.h"
 
-#include <chrono>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -34,17 +32,10 @@ fsa::CacheState allowed_by(vfs::GuardLevel level) {
 // ---- HostGuardListener
 
 void HostGuardListener::guard_broken(vfs::FileId file, vfs::GuardState state) {
-    if ((users_.fetch_add(1, std::memory_order_acquire) & closed_bit) == 0) {
+    if (callers_.enter()) {
         if (const auto share = share_.lock()) guards_.break_caches(share, {store_, file}, state);
     }
-    users_.fetch_sub(1, std::memory_order_release);
-}
-
-void HostGuardListener::close() {
-    users_.fetch_or(closed_bit, std::memory_order_acq_rel);
-    while (users_.load(std::memory_order_acquire) != closed_bit) {
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
+    callers_.leave();
 }
 
 // ---- HostGuards

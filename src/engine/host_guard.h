@@ -10,11 +10,11 @@
 //   closed and does nothing.
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <unordered_map>
 
 #include "base/guarded.h"
+#include "engine/caller_count.h"
 #include "engine/open.h"
 #include "engine/task.h"
 #include "fsa/file.h"
@@ -32,14 +32,13 @@ class HostGuardListener final : public vfs::GuardListener {
         : guards_(guards), store_(store), share_(std::move(share)) {}
     void guard_broken(vfs::FileId file, vfs::GuardState state) override;
     // After it returns nothing reaches the server.  May wait for a call under way; not on a loop.
-    void close();
+    void close() { callers_.close(); }
 
   private:
-    static constexpr std::uint32_t closed_bit = 0x8000'0000;
     HostGuards& guards_;
     const fsa::ShareId store_;
     const std::weak_ptr<vfs::Share> share_;
-    std::atomic<std::uint32_t> users_{0};
+    CallerCount callers_;
 };
 
 class HostGuards {

@@ -1,7 +1,5 @@
 #include "engine/host_watch.h"
 
-#include <chrono>
-#include <thread>
 #include <vector>
 
 #include "base/log.h"
@@ -23,17 +21,10 @@ constexpr std::uint32_t data_change = fsa::change::size | fsa::change::last_writ
 // ---- HostListener
 
 void HostListener::changed(std::span<const vfs::HostChange> changes) {
-    if ((users_.fetch_add(1, std::memory_order_acquire) & closed_bit) == 0) {
+    if (callers_.enter()) {
         for (const vfs::HostChange& change : changes) report(change);
     }
-    users_.fetch_sub(1, std::memory_order_release);
-}
-
-void HostListener::close() {
-    users_.fetch_or(closed_bit, std::memory_order_acq_rel);
-    while (users_.load(std::memory_order_acquire) != closed_bit) {
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
+    callers_.leave();
 }
 
 void HostListener::report(const vfs::HostChange& change) {

@@ -8,11 +8,11 @@
 //   closed and does nothing.
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <unordered_map>
 
 #include "base/guarded.h"
+#include "engine/caller_count.h"
 #include "engine/open.h"
 #include "engine/task.h"
 #include "fsa/change_notify.h"
@@ -30,16 +30,15 @@ class HostListener final : public vfs::WatchListener {
         : server_(server), place_(std::move(place)), source_(source) {}
     void changed(std::span<const vfs::HostChange> changes) override;
     // After it returns nothing reaches the server.  May wait for a call under way; not on a loop.
-    void close();
+    void close() { callers_.close(); }
 
   private:
-    static constexpr std::uint32_t closed_bit = 0x8000'0000;
     void report(const vfs::HostChange& change);
 
     ServerImpl& server_;
     const SharePlace place_;
     const fsa::WatchSource source_;
-    std::atomic<std::uint32_t> users_{0};
+    CallerCount callers_;
 };
 
 class HostWatches {

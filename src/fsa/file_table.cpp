@@ -54,7 +54,7 @@ void NameIndex::remove_pending(ShareId share, std::string_view path) {
 }
 
 bool NameIndex::is_pending(ShareId share, std::string_view path) const {
-    if (pending_count_.load(std::memory_order_acquire) == 0) return false;
+    if (!any_pending()) return false;
     const std::string key = name_key(share, path);
     const auto names = pending_.lock();
     return names->contains(key);

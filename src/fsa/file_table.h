@@ -46,6 +46,7 @@ class NameIndex {
     void add_pending(ShareId share, std::string_view path);
     void remove_pending(ShareId share, std::string_view path);
     bool is_pending(ShareId share, std::string_view path) const;
+    bool any_pending() const { return pending_count_.load(std::memory_order_acquire) != 0; }
 
     // Counts an open link at each of its ancestors.  may_have_below is exact when false; two
     // directories that share a counter may make it true for nothing.
@@ -113,6 +114,7 @@ class FileTable {
     bool name_pending(ShareId share, std::string_view path) const {
         return names_.is_pending(share, path);
     }
+    bool any_name_pending() const { return names_.any_pending(); }
     // Before the first open through a share whose root is not its store's.
     void add_root(ShareId share, std::string_view root) { names_.add_root(share, root); }
     // Counts finished renames; see OpenArgs::rename_epoch.

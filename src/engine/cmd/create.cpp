@@ -176,7 +176,7 @@ Task<Result<void>> open_backend(CreateState& state) {
         state.granted |= *all;
     }
     const vfs::OpenRequest request = backend_request(state, state.granted);
-    if (request.disposition != vfs::Disposition::open) {
+    if (request.disposition != vfs::Disposition::open && call.server().files.any_name_pending()) {
         const std::string directory = call.tree->place.in_store(fsa::parent_path(request.path));
         if (call.server().files.name_pending(share_id(call), directory)) {
             co_return fail(NtStatus::DELETE_PENDING);

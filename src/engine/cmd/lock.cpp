@@ -1,6 +1,6 @@
 // LOCK: [MS-SMB2] 3.3.5.14.
-#include <algorithm>
 #include <chrono>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -65,15 +65,17 @@ Task<NtStatus> unlock_everywhere(Call& call, std::vector<fsa::ByteRange> ranges)
 // Those of `ranges`, from the first on, that an unlock finds.
 std::vector<fsa::ByteRange> held_ranges(const fsa::Open& open,
                                         const std::vector<fsa::ByteRange>& ranges) {
-    std::vector<fsa::ByteRangeLocks::Entry> held = open.file().locks();
+    // Sorted: a client may have 65,536 locks and give up 4,096 of them at once.
+    std::map<std::pair<std::uint64_t, std::uint64_t>, std::size_t> held;
+    for (const fsa::ByteRangeLocks::Entry& entry : open.file().locks()) {
+        const fsa::ByteRange& at = entry.element.range;
+        if (entry.owner == open.id) ++held[{at.offset, at.length}];
+    }
     std::vector<fsa::ByteRange> found;
     for (const fsa::ByteRange& range : ranges) {
-        const auto place = std::find_if(held.begin(), held.end(), [&](const auto& entry) {
-            const fsa::ByteRange& at = entry.element.range;
-            return entry.owner == open.id && at.offset == range.offset && at.length == range.length;
-        });
-        if (place == held.end()) break;
-        held.erase(place);
+        const auto place = held.find({range.offset, range.length});
+        if (place == held.end() || place->second == 0) break;
+        --place->second;
         found.push_back(range);
     }
     return found;
