@@ -24,12 +24,13 @@ Task<NtStatus> wait_for_break(Call& call, FsaWait& wait, fsa::BreakWait what, In
     // Before the client can know that it waits.
     std::optional<WaitRegistration> registration;
     if (call.open) registration.emplace(*call.open, call.cancellation);
-    if (interim == Interim::sent) call.go_async();
     const auto cancel = [](void* context) {
         auto* waiting = static_cast<fsa::BreakWait*>(context);
         waiting->file->cancel_break_wait(waiting->ticket);
     };
-    if (!call.cancellation.listen(cancel, &what)) what.file->cancel_break_wait(what.ticket);
+    const bool listens = call.cancellation.listen(cancel, &what);
+    if (interim == Interim::sent) call.go_async();
+    if (!listens) what.file->cancel_break_wait(what.ticket);
     Signal& woken = wait.woken();
     co_await woken;
     call.cancellation.unlisten();

@@ -54,9 +54,10 @@ Task<NtStatus> wait_for_change(Call& call, const fsa::WatchArgs& args, std::uint
     Canceller canceller{notifier, args.share, wait};
     // Before the client can know that it waits.
     WaitRegistration registration(*call.open, call.cancellation);
+    const bool listens = call.cancellation.listen(&cancel_wait, &canceller);
     // [MS-SMB2] 3.3.4.2: nothing waits inside a compound but its last part.
     const bool may_wait = call.go_async();
-    if (!may_wait || !call.cancellation.listen(&cancel_wait, &canceller)) cancel_wait(&canceller);
+    if (!may_wait || !listens) cancel_wait(&canceller);
     Signal& woken = wait.woken;
     co_await woken;
     call.cancellation.unlisten();

@@ -185,17 +185,17 @@ Task<NtStatus> lock_and_wait(Call& call, const fsa::LockElement& element) {
     if (!ticket) co_return ticket.error();
     if (*ticket == 0) co_return NtStatus::SUCCESS;
     LockCanceller canceller{&open.file(), *ticket};
-    // Before the client can know that it waits: then whoever ends the session finds it.
-    WaitRegistration registration(*call.open, call.cancellation);
-    // Nothing waits inside a compound but its last part.
-    const bool may_wait = call.go_async();
     const auto cancel = [](void* context) {
         auto* c = static_cast<LockCanceller*>(context);
         c->file->cancel_lock(c->ticket);
     };
-    if (!may_wait || !call.cancellation.listen(cancel, &canceller)) {
-        open.file().cancel_lock(*ticket);
-    }
+    // Both before the client can know that it waits: whoever ends the session then finds it, and
+    // ends it before the locks that it waits for go.
+    WaitRegistration registration(*call.open, call.cancellation);
+    const bool listens = call.cancellation.listen(cancel, &canceller);
+    // Nothing waits inside a compound but its last part.
+    const bool may_wait = call.go_async();
+    if (!may_wait || !listens) open.file().cancel_lock(*ticket);
     Signal& woken = wait.woken();
     co_await woken;
     call.cancellation.unlisten();
