@@ -39,22 +39,18 @@ UniqueFd open_again(int fd, bool writes) {
     return UniqueFd(::open(ProcPath(fd).c_str(), mode | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
 }
 
-std::int64_t nanoseconds(std::int64_t seconds, std::int64_t rest) {
-    return seconds * 1'000'000'000 + rest;
-}
-
 // 0: not known.
 std::int64_t change_time(int fd) {
     struct ::statx st {};
     if (::statx(fd, "", AT_EMPTY_PATH, STATX_CTIME, &st) != 0) return 0;
-    return nanoseconds(st.stx_ctime.tv_sec, st.stx_ctime.tv_nsec);
+    return nanoseconds(st.stx_ctime);
 }
 
 // What the kernel stamps a change with that comes now, at least.
 std::int64_t present_stamp() {
     ::timespec now{};
     ::clock_gettime(CLOCK_REALTIME_COARSE, &now);
-    return nanoseconds(now.tv_sec, now.tv_nsec);
+    return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
 bool set_lease(int fd, int lease) { return ::fcntl(fd, F_SETLEASE, lease) == 0; }
@@ -119,12 +115,12 @@ void OpenFiles::remove(DirKey key, int fd) {
         return;
     }
     if (entry.locks.empty()) return;
-    std::vector<Lock> gone;
+    std::vector<LockRange> gone;
     std::erase_if(entry.locks, [&](const Lock& lock) {
-        if (lock.member == fd) gone.push_back(lock);
+        if (lock.member == fd) gone.push_back(lock.range);
         return lock.member == fd;
     });
-    for (const Lock& lock : gone) apply_locks(entry, lock.begin, lock.end);
+    if (!gone.empty()) apply_locks(entry, std::move(gone));
     unpin_unused(entry);
 }
 
@@ -371,36 +367,85 @@ void OpenFiles::look_at(DirKey key) {
 
 // ---- locks
 
-// [fcntl(2)] What all members together have locked between `begin` and `end`, as the kernel's locks
-// of the common description.  False if somebody else's lock is in the way of one.
-bool OpenFiles::apply_locks(const Entry& entry, std::uint64_t begin, std::uint64_t end) {
-    std::vector<std::uint64_t> cuts{begin};
-    for (const Lock& lock : entry.locks) {
-        if (lock.begin > begin && lock.begin <= end) cuts.push_back(lock.begin);
-        if (lock.end >= begin && lock.end < end) cuts.push_back(lock.end + 1);
+// What the locks of a file come to, from its first byte to its last.
+class OpenFiles::LockSweep {
+  public:
+    LockSweep(const std::vector<Lock>& locks, short exclusive) : exclusive_type_(exclusive) {
+        steps_.reserve(2 * locks.size());
+        for (const Lock& lock : locks) {
+            const int exclusive_count = lock.as_asked.exclusive ? 1 : 0;
+            steps_.push_back({lock.range.begin, 1, exclusive_count});
+            steps_.push_back({lock.range.end + 1, -1, -exclusive_count});
+        }
+        std::sort(steps_.begin(), steps_.end(),
+                  [](const Step& a, const Step& b) { return a.at < b.at; });
     }
-    std::sort(cuts.begin(), cuts.end());
-    cuts.erase(std::unique(cuts.begin(), cuts.end()), cuts.end());
+    // `position` never falls from one call to the next.
+    short at(std::uint64_t position) {
+        while (next_ < steps_.size() && steps_[next_].at <= position) take();
+        return type();
+    }
+    // The last position, `end` at the most, that is locked like the one before.
+    std::uint64_t same_until(std::uint64_t end) {
+        const short here = type();
+        while (next_ < steps_.size() && steps_[next_].at <= end) {
+            const std::uint64_t position = steps_[next_].at;
+            if (at(position) != here) return position - 1;
+        }
+        return end;
+    }
+
+  private:
+    struct Step {
+        std::uint64_t at{0};
+        int locks{0};
+        int exclusive{0};
+    };
+    void take() {
+        locks_ += steps_[next_].locks;
+        exclusive_ += steps_[next_].exclusive;
+        ++next_;
+    }
+    short type() const {
+        if (exclusive_ > 0) return exclusive_type_;
+        return locks_ > 0 ? F_RDLCK : F_UNLCK;
+    }
+
+    const short exclusive_type_;
+    std::vector<Step> steps_;
+    std::size_t next_{0};
+    int locks_{0};
+    int exclusive_{0};
+};
+
+// [fcntl(2)] What all members together have locked within `ranges`, as the kernel's locks of the
+// common description.  False if somebody else's lock is in the way of one.
+bool OpenFiles::apply_locks(const Entry& entry, std::vector<LockRange> ranges) {
     // A file that was opened for reading can have no lock for writing in the kernel.
     const short exclusive = entry.use.writes ? F_WRLCK : F_RDLCK;
+    // In order: each lock is looked at once, however many there are.
+    LockSweep sweep(entry.locks, exclusive);
+    std::sort(ranges.begin(), ranges.end(),
+              [](const LockRange& a, const LockRange& b) { return a.begin < b.begin; });
     bool all = true;
-    for (std::size_t i = 0; i < cuts.size(); ++i) {
-        const std::uint64_t last = i + 1 < cuts.size() ? cuts[i + 1] - 1 : end;
-        short type = F_UNLCK;
-        for (const Lock& lock : entry.locks) {
-            if (lock.begin > cuts[i] || lock.end < cuts[i]) continue;
-            if (type != exclusive) type = lock.as_asked.exclusive ? exclusive : F_RDLCK;
+    std::uint64_t at = 0;
+    for (const LockRange& range : ranges) {
+        for (at = std::max(at, range.begin); at <= range.end;) {
+            const short type = sweep.at(at);
+            const std::uint64_t last = sweep.same_until(range.end);
+            all = set_lock(entry.description.get(), type, at, last) && all;
+            if (!all && type != F_UNLCK) return false;
+            at = last + 1;
         }
-        all = set_lock(entry.description.get(), type, cuts[i], last) && all;
-        if (!all && type != F_UNLCK) return false;
     }
     return all;
 }
 
 bool OpenFiles::apply_all_locks(const Entry& entry) {
-    bool all = true;
-    for (const Lock& lock : entry.locks) all = apply_locks(entry, lock.begin, lock.end) && all;
-    return all;
+    std::vector<LockRange> ranges;
+    ranges.reserve(entry.locks.size());
+    for (const Lock& lock : entry.locks) ranges.push_back(lock.range);
+    return apply_locks(entry, std::move(ranges));
 }
 
 // What the kernel cannot express is locked among clients only: ranges beyond its largest offset,
@@ -417,11 +462,14 @@ Result<void> OpenFiles::lock(DirKey key, int member, const vfs::HostLock& lock) 
         unpin_unused(entry);
         return fail(NtStatus::NOT_SUPPORTED);
     }
-    entry.locks.push_back({member, begin, end, lock});
-    if (apply_locks(entry, begin, end)) return {};
+    // The kernel looks through all of a file's locks for each, while the shard waits.
+    if (entry.locks.size() >= max_locks) return fail(NtStatus::INSUFFICIENT_RESOURCES);
+    const LockRange range{begin, end};
+    entry.locks.push_back({member, range, lock});
+    if (apply_locks(entry, {range})) return {};
     const bool unsupported = means_unsupported(errno);
     entry.locks.pop_back();
-    apply_locks(entry, begin, end);
+    apply_locks(entry, {range});
     unpin_unused(entry);
     return fail(unsupported ? NtStatus::NOT_SUPPORTED : NtStatus::LOCK_NOT_GRANTED);
 }
@@ -438,9 +486,9 @@ Result<void> OpenFiles::unlock(DirKey key, int member, const vfs::HostLock& lock
     };
     const auto held = std::find_if(entry.locks.begin(), entry.locks.end(), same);
     if (held == entry.locks.end()) return fail(NtStatus::RANGE_NOT_LOCKED);
-    const Lock gone = *held;
+    const LockRange gone = held->range;
     entry.locks.erase(held);
-    apply_locks(entry, gone.begin, gone.end);
+    apply_locks(entry, {gone});
     unpin_unused(entry);
     return {};
 }

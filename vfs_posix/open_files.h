@@ -103,7 +103,8 @@ class OpenFiles {
                                   const vfs::GuardRequest& request);
     void settle(DirKey key, vfs::GuardState state);
 
-    // vfs::File::host_lock and host_unlock.
+    // vfs::File::host_lock and host_unlock.  INSUFFICIENT_RESOURCES beyond max_locks of a file.
+    static constexpr std::size_t max_locks = 4096;
     Result<void> lock(DirKey key, int member, const vfs::HostLock& lock);
     Result<void> unlock(DirKey key, int member, const vfs::HostLock& lock);
 
@@ -116,12 +117,16 @@ class OpenFiles {
         bool data{false};    // else an O_PATH descriptor, which only keeps the guard
         bool shared{false};  // it has the common description
     };
-    struct Lock {
-        int member{-1};
+    struct LockRange {
         std::uint64_t begin{0};
         std::uint64_t end{0};  // inclusive
+    };
+    struct Lock {
+        int member{-1};
+        LockRange range;
         vfs::HostLock as_asked;
     };
+    class LockSweep;
     struct Entry {
         std::vector<Member> members;
         // The common description: our own descriptor of it while it is pinned.
@@ -165,7 +170,7 @@ class OpenFiles {
     void raise(Entry& entry, vfs::GuardLevel level, bool& supported);
     void lose_guard(DirKey key, Entry& entry, Told& told);
     LeaseReader& reader();
-    static bool apply_locks(const Entry& entry, std::uint64_t begin, std::uint64_t end);
+    static bool apply_locks(const Entry& entry, std::vector<LockRange> ranges);
     static bool apply_all_locks(const Entry& entry);
 
     std::array<Shard, shard_count> shards_;

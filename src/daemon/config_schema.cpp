@@ -392,7 +392,8 @@ constexpr Row table[] = {
      put<&ShareConfig::posix_locks>,
      "Byte ranges that clients lock are locked for local programs and NFS as well (fcntl "
      "F_OFD_SETLK), and what those have locked is refused to clients.  Reading and writing "
-     "without locking is not affected, as usual on the host."},
+     "without locking is not affected, as usual on the host.  A file can then have 4,096 locks at "
+     "a time."},
     {"share.*.force_user", Type::text, R"("")", 0, 255, none, live, optional,
      put<&ShareConfig::force_user>,
      "The system account as which files are accessed, whoever is logged on.  Empty: the user's "

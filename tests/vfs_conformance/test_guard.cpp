@@ -1,9 +1,12 @@
 // File::guard and host_lock: a local open waits until a guard has been settled, what the share's
 // own users do breaks nothing, and locks are the host's as well.
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <fstream>
 #include <mutex>
+#include <random>
 #include <thread>
 
 #include <fcntl.h>
@@ -310,6 +313,68 @@ TEST_P(VfsGuard, LocksAreTheHosts) {
     EXPECT_TRUE(lock(*two, 60, 40, true));
     ::close(fd);
     EXPECT_TRUE(ops().close(*two));
+}
+
+// Ranges of two handles that overlap as they like: after each step the host sees what both hold.
+TEST_P(VfsGuard, OverlappingLocksAddUp) {
+    constexpr std::uint64_t places = 24;
+    struct Held {
+        std::size_t owner;
+        std::uint64_t begin, length;
+        bool exclusive;
+    };
+    const std::array files{open({}), open({})};
+    std::vector<Held> held;
+    std::mt19937 random(20261130);
+    for (int step = 0; step < 150; ++step) {
+        if (!held.empty() && random() % 3 == 0) {
+            const auto victim = held.begin() + static_cast<std::ptrdiff_t>(random() % held.size());
+            EXPECT_TRUE(lock(*files[victim->owner], victim->begin, victim->length,
+                             victim->exclusive, true));
+            held.erase(victim);
+        } else {
+            const std::uint64_t begin = random() % places;
+            held.push_back(
+                {random() % 2, begin, 1 + random() % (places - begin), random() % 4 == 0});
+            const Held& last = held.back();
+            ASSERT_TRUE(lock(*files[last.owner], last.begin, last.length, last.exclusive));
+        }
+        for (std::uint64_t place = 0; place < places; ++place) {
+            bool shared = false;
+            bool exclusive = false;
+            for (const Held& one : held) {
+                if (place < one.begin || place >= one.begin + one.length) continue;
+                (one.exclusive ? exclusive : shared) = true;
+            }
+            const auto at = static_cast<off_t>(place);
+            ASSERT_EQ(lockable(F_RDLCK, at, 1), !exclusive) << step << " at " << place;
+            ASSERT_EQ(lockable(F_WRLCK, at, 1), !exclusive && !shared) << step << " at " << place;
+        }
+    }
+    EXPECT_TRUE(ops().close(*files[0]));
+    for (std::uint64_t place = 0; place < places; ++place) {
+        const bool free = std::none_of(held.begin(), held.end(), [&](const Held& one) {
+            return one.owner == 1 && place >= one.begin && place < one.begin + one.length;
+        });
+        EXPECT_EQ(lockable(F_WRLCK, static_cast<off_t>(place), 1), free) << place;
+    }
+    EXPECT_TRUE(ops().close(*files[1]));
+}
+
+// Each costs the kernel a look at all others, on the loop.
+TEST_P(VfsGuard, LocksOfAFileAreLimited) {
+    constexpr std::uint64_t limit = 4096;
+    const auto file = open({});
+    const auto other = open({});
+    for (std::uint64_t i = 0; i < limit; ++i) ASSERT_TRUE(lock(*file, 2 * i, 1, true)) << i;
+    EXPECT_EQ(status_of(lock(*file, 2 * limit, 1, true)), "STATUS_INSUFFICIENT_RESOURCES");
+    EXPECT_TRUE(lockable(F_WRLCK, 2 * limit, 1));
+    EXPECT_TRUE(lock(*file, 0, 1, true, true));
+    EXPECT_TRUE(lock(*other, 2 * limit, 1, true));
+    EXPECT_TRUE(ops().close(*file));
+    EXPECT_TRUE(lockable(F_WRLCK, 0, 2 * limit));
+    EXPECT_FALSE(lockable(F_WRLCK, 2 * limit, 1));
+    EXPECT_TRUE(ops().close(*other));
 }
 
 INSTANTIATE_TEST_SUITE_P(Backends, VfsGuard, backend_values(), backend_name);
