@@ -1,5 +1,6 @@
 #include "vfs_posix/sys.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <climits>
@@ -29,10 +30,6 @@ struct XattrArguments {
 
 // Set once it proves missing; a probe, not state.
 std::atomic<bool> getxattrat_missing{false};
-
-std::int64_t nanoseconds(const ::statx_timestamp& time) {
-    return time.tv_sec * 1'000'000'000 + time.tv_nsec;
-}
 
 }  // namespace
 
@@ -86,6 +83,14 @@ vfs::FileTime to_file_time(std::int64_t seconds, std::uint32_t nanosecond_part) 
     out.tv_sec = static_cast<std::time_t>(time / units_per_second) - epoch_seconds;
     out.tv_nsec = static_cast<long>(time % units_per_second) * 100;
     return out;
+}
+
+// A client may set any time that the file system can keep, beyond what nanoseconds can count.
+std::int64_t nanoseconds(const ::statx_timestamp& time) {
+    constexpr std::int64_t per_second = 1'000'000'000;
+    // Half of it, so that the difference of two can be told as well.
+    constexpr std::int64_t far = INT64_MAX / 2 / per_second;
+    return std::clamp<std::int64_t>(time.tv_sec, -far, far) * per_second + time.tv_nsec;
 }
 
 DirStamp stamp_of(const struct ::statx& st) {

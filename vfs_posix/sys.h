@@ -66,6 +66,8 @@ inline std::uint64_t device_of(const struct ::statx& st) {
 }
 inline vfs::FileId id_of(const struct ::statx& st) { return {device_of(st), st.stx_ino, 0}; }
 inline DirKey key_of(const struct ::statx& st) { return {device_of(st), st.stx_ino}; }
+// Since 1970; the earliest or latest that is counted if it is beyond.
+std::int64_t nanoseconds(const ::statx_timestamp& time);
 DirStamp stamp_of(const struct ::statx& st);
 
 }  // namespace smb3d::vfs_posix

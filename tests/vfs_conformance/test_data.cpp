@@ -230,6 +230,32 @@ TEST_P(VfsConformance, AttributesAndTimesAreKept) {
     }
 }
 
+// Beyond what 64 bits of nanoseconds count, as far as the file system goes: smb2.timestamps.
+TEST_P(VfsConformance, TimesFarFromNow) {
+    ASSERT_TRUE(ops().make_directory("folder"));
+    ops().put("folder/file", "data");
+    constexpr vfs::FileTime year_2445 = 266'444'736'000'000'000;
+    constexpr vfs::FileTime year_2037 = 137'588'544'000'000'000;
+    constexpr vfs::FileTime year_1902 = 94'985'568'000'000'000;
+    for (const vfs::FileTime time : {year_2445, year_1902}) {
+        for (const char* path : {"folder", "folder/file"}) {
+            const auto file = ops().open(path, {.access = vfs::access_attributes});
+            ASSERT_TRUE(file) << status_of(file);
+            vfs::StatChange change;
+            change.last_write_time = time;
+            EXPECT_TRUE(ops().set_stat(*file->file, change));
+            const auto stat = ops().stat(*file->file);
+            ASSERT_TRUE(stat);
+            // Not every file system goes beyond 2038.
+            if (time == year_1902) EXPECT_EQ(stat->last_write_time, time);
+            if (time == year_2445) EXPECT_GT(stat->last_write_time, year_2037);
+            EXPECT_TRUE(ops().close(*file->file));
+        }
+        EXPECT_FALSE(ops().stat_path("folder/missing"));
+        EXPECT_TRUE(ops().stat_path("folder/file"));
+    }
+}
+
 TEST_P(VfsConformance, WritingMovesTheWriteTime) {
     ops().put("f", "data");
     auto file = ops().open("f");
