@@ -37,8 +37,19 @@ std::uint64_t now_ns() {
 
 std::optional<struct ::statx> stat_of(int fd, const char* name, int flags) {
     struct ::statx st {};
-    if (::statx(fd, name, flags, STATX_BASIC_STATS, &st) != 0) return std::nullopt;
+    if (::statx(fd, name, flags, stat_mask, &st) != 0) return std::nullopt;
     return st;
+}
+
+// By the clock of now_ns(); 0 if the file system does not know.
+std::uint64_t born_ns(const struct ::statx& st) {
+    if ((st.stx_mask & STATX_BTIME) == 0) return 0;
+    ::timespec now{};
+    ::clock_gettime(CLOCK_REALTIME_COARSE, &now);  // the clock of the birth time
+    const std::int64_t age_ns =
+        std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec - nanoseconds(st.stx_btime);
+    const auto present = static_cast<std::int64_t>(now_ns());
+    return age_ns < present ? static_cast<std::uint64_t>(present - age_ns) : 0;
 }
 
 // [proc(5)] The path that a descriptor has now; "" if it has none.
@@ -280,7 +291,7 @@ void HostMonitor::add_below(int wd, WatchId id, Told* found) {
             const bool directory = is_directory_entry(readable.get(), entry);
             const std::string name(entry.name);
             const auto st = stat_of(readable.get(), name.c_str(), AT_SYMLINK_NOFOLLOW);
-            const bool own = st && own_->touched_lately(key_of(*st), now_ns());
+            const bool own = st && own_->touched_lately(key_of(*st), now_ns(), born_ns(*st));
             const Event as_event{parent, IN_CREATE | (directory ? IN_ISDIR : 0U), 0, name, now_ns(),
                                  true};
             if (found != nullptr && !own && must_wait(as_event, nodes_.at(parent))) {
@@ -453,7 +464,7 @@ void HostMonitor::judge_pair(const Event& from, const Event& to, Told& told) {
 // Where no note of a name tells: a file that we have just made or changed, or removed since.
 bool HostMonitor::is_ours(const Event& event, const Node& node) const {
     const auto st = stat_of(node.fd.get(), event.name.c_str(), AT_SYMLINK_NOFOLLOW);
-    return st ? own_->touched_lately(key_of(*st), event.read_ns)
+    return st ? own_->touched_lately(key_of(*st), event.read_ns, born_ns(*st))
               : own_->noted(this, node.key, event.name, false);
 }
 

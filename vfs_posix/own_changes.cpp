@@ -111,21 +111,23 @@ void OwnChanges::end(const DirKey& directory, const DirCache::Change* changes, s
 }
 
 void OwnChanges::remember(const DirKey& file) {
-    Touch& touch = place(*touches_, file);
+    Touch& touch = place(*touches_, tag(file));
     touch.at_ns.store(now_ns(), std::memory_order_relaxed);
-    touch.inode.store(file.inode, std::memory_order_release);
+    touch.file.store(tag(file), std::memory_order_release);
 }
 
 void OwnChanges::forget(const DirKey& file) {
     if (!active()) return;
-    std::uint64_t inode = file.inode;
-    place(*touches_, file).inode.compare_exchange_strong(inode, 0);
+    std::uint64_t expected = tag(file);
+    place(*touches_, expected).file.compare_exchange_strong(expected, 0);
 }
 
-bool OwnChanges::touched_lately(const DirKey& file, std::uint64_t then_ns) const {
-    const Touch& touch = place(*touches_, file);
-    if (touch.inode.load(std::memory_order_acquire) != file.inode) return false;
+bool OwnChanges::touched_lately(const DirKey& file, std::uint64_t then_ns,
+                                std::uint64_t born_ns) const {
+    const Touch& touch = place(*touches_, tag(file));
+    if (touch.file.load(std::memory_order_acquire) != tag(file)) return false;
     const std::uint64_t at_ns = touch.at_ns.load(std::memory_order_relaxed);
+    if (born_ns > at_ns + birth_error_ns) return false;
     return then_ns <= at_ns || then_ns - at_ns <= touch_window_ns;
 }
 

@@ -30,6 +30,8 @@ class OwnChanges {
   public:
     static constexpr std::uint64_t note_life_ns = 2'000'000'000;
     static constexpr std::uint64_t touch_window_ns = 1'000'000'000;
+    // The kernel stamps files by a clock that goes in steps of up to 10 ms.
+    static constexpr std::uint64_t birth_error_ns = 20'000'000;
 
     // Of the monitor that asks.
     using Monitor = const void*;
@@ -49,8 +51,9 @@ class OwnChanges {
     bool noted(Monitor monitor, const DirKey& directory, std::string_view name, bool added);
     // What this monitor has told already.
     void note(Monitor monitor, const DirKey& directory, std::string_view name, bool added);
-    // Was it changed by us then, or not long before?  A change since then counts, too.
-    bool touched_lately(const DirKey& file, std::uint64_t then_ns) const;
+    // Was it changed by us then, or not long before?  A change since then counts, too; one before
+    // the file was born was another file's, which had its inode number.  `born_ns`: 0 if not known.
+    bool touched_lately(const DirKey& file, std::uint64_t then_ns, std::uint64_t born_ns) const;
 
     // -- the share
     bool active() const { return watched_.load(std::memory_order_relaxed) != 0; }
@@ -84,7 +87,7 @@ class OwnChanges {
         }
     };
     struct Touch {
-        std::atomic<std::uint64_t> inode{0};
+        std::atomic<std::uint64_t> file{0};  // tag()
         std::atomic<std::uint64_t> at_ns{0};
     };
     static constexpr std::size_t touch_count = 4096;
@@ -93,8 +96,12 @@ class OwnChanges {
     static void add_note(Directory& directory, std::string_view name, bool added,
                          std::vector<Monitor> monitors);
     void remember(const DirKey& file);
-    static Touch& place(std::array<Touch, touch_count>& touches, const DirKey& file) {
-        return touches[(KeyHash{}(file) >> 20U) % touch_count];
+    // Of inode number and device; not 0.
+    static std::uint64_t tag(const DirKey& file) {
+        return ((file.inode * 0x9E3779B97F4A7C15ULL) ^ (file.device * 0xC2B2AE3D27D4EB4FULL)) | 1U;
+    }
+    static Touch& place(std::array<Touch, touch_count>& touches, std::uint64_t tag) {
+        return touches[(tag >> 20U) % touch_count];
     }
 
     std::atomic<std::uint32_t> watched_{0};

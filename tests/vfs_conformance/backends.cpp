@@ -36,6 +36,9 @@ void VfsConformance::SetUp() {
 }
 
 void VfsConformance::TearDown() {
+    if (operations_) {
+        harness_.run_on_loop([this] { ops().share().detach(harness_.loop()); });
+    }
     harness_.stop();  // whatever `done` is still to come has come then
     operations_.reset();
 }

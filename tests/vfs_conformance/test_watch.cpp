@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <mutex>
+#include <thread>
 
 #include <fmt/core.h>
 
@@ -170,6 +171,21 @@ TEST_P(VfsWatch, DoesNotTellOwnChangesOfWhatIsRemoved) {
     }
     write("d/end", "");
     EXPECT_EQ(ear_->until("added d/end"), (Texts{"added d/end"}));
+}
+
+// File systems like to give a number out again at once.
+TEST_P(VfsWatch, TellsOfAFileWithTheInodeNumberOfAnOwnOne) {
+    ASSERT_TRUE(begin("d", false));
+    for (int round = 0; round < 20; ++round) {
+        ops().put("d/own", "data");
+        fs::remove(host("d/own"));
+        // Longer than the steps of the clock that the kernel stamps files by.
+        std::this_thread::sleep_for(std::chrono::milliseconds(30));
+        const std::string name = fmt::format("d/hosts-{}", round);
+        write(name, "");
+        const Texts heard = ear_->until("added " + name);
+        ASSERT_TRUE(!heard.empty() && heard.back() == "added " + name) << "round " << round;
+    }
 }
 
 TEST_P(VfsWatch, SeesTheWholeTree) {

@@ -1,4 +1,6 @@
 // own_changes.h: notes of the process's own changes, used up by each monitor for itself.
+#include <chrono>
+
 #include <gtest/gtest.h>
 
 #include "vfs_posix/own_changes.h"
@@ -54,6 +56,24 @@ TEST_F(OwnChangesTest, IsActiveUntilTheLastMonitorGoes) {
     EXPECT_TRUE(own.take(&two, directory, "y", false));
     own.unwatch(&two, directory);
     EXPECT_FALSE(own.active());
+}
+
+TEST_F(OwnChangesTest, AFileThatWasBornSinceIsAnother) {
+    own.watch(&one, directory);
+    const DirKey file{1, 77};
+    const auto now = [] {
+        return static_cast<std::uint64_t>(
+            std::chrono::steady_clock::now().time_since_epoch().count());
+    };
+    const std::uint64_t before = now();
+    own.touch(file);
+    EXPECT_TRUE(own.touched_lately(file, now(), before));
+    EXPECT_TRUE(own.touched_lately(file, now(), 0)) << "not known";
+    EXPECT_FALSE(own.touched_lately(file, now(), now() + OwnChanges::birth_error_ns))
+        << "it has the inode number of another";
+    EXPECT_FALSE(own.touched_lately({2, 77}, now(), before)) << "on another device";
+    own.forget(file);
+    EXPECT_FALSE(own.touched_lately(file, now(), before));
 }
 
 TEST_F(OwnChangesTest, OneForTheProcess) {
