@@ -13,6 +13,7 @@
 
 #include "smb3d/vfs.h"
 #include "vfs_posix/attrib_cache.h"
+#include "vfs_posix/copy_ways.h"
 #include "vfs_posix/dos_attrib.h"
 #include "vfs_posix/identity.h"
 #include "vfs_posix/open_files.h"
@@ -76,6 +77,7 @@ class PosixShare final : public vfs::Share, public std::enable_shared_from_this<
         return context.loop != nullptr && !traits_.remote && pace_.quick();
     }
     Pace& pace() { return pace_; }
+    CopyWays& copy_ways() { return copy_ways_; }
 
     // Puts the calling thread into the identity of the request.
     [[nodiscard]] Result<void> wear(const vfs::OpContext& context) const;
@@ -150,6 +152,7 @@ class PosixShare final : public vfs::Share, public std::enable_shared_from_this<
     AttribCache attribs_;
     const std::shared_ptr<OpenFiles> open_files_{OpenFiles::of_process()};
     Pace pace_;
+    CopyWays copy_ways_;
     std::atomic<bool> nowait_writes_{true};
     std::atomic<bool> writes_inline_{true};
     Locked<std::shared_ptr<HostMonitor>> monitor_;  // once something is watched
