@@ -74,8 +74,8 @@ void start(bool journal) {
 }
 
 void stop() {
+    spdlog::shutdown();  // its thread writes what is queued, and ends
     for (auto& logger : loggers) logger.reset();
-    spdlog::shutdown();
 }
 
 void set_level(Component component, Level value) {

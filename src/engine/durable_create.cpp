@@ -494,9 +494,6 @@ Task<bool> prepare_persistent(CreateState& state, std::shared_ptr<Open> open) {
         *open->durability.lock() = Durability{};
         co_return false;
     }
-    // Before the session knows of it, or its end would take it for an open like any other.
-    open->replay_eligible = true;
-    keeper.table.add(open);
     state.durable.reserved = false;
     co_return true;
 }

@@ -55,12 +55,15 @@ class DurableKeeper {
     // Writes the open's record as it is now; SUCCESS for an open that is not persistent.  After a
     // failure the tables and the disk differ, until write_later().
     Task<NtStatus> write(std::shared_ptr<Open> open, Loop& loop);
+    // The first record of an open that CREATE is making; SUCCESS enters it into the table.  Until
+    // then nobody finds it there, but what concerns all persistent opens of the file concerns it.
     Task<NtStatus> write_new(std::shared_ptr<Open> open, Loop& loop);
     // ... of all persistent opens of the file; the first failure.
     Task<NtStatus> write_all(std::shared_ptr<fsa::File> file, Loop& loop);
     // ... without waiting for the disk; what fails is tried again.
     void write_later(Open& open);
     void write_later(const std::vector<std::uint64_t>& persistent_ids);
+    // Those whose first record is being written included.
     std::vector<std::shared_ptr<Open>> persistent_opens(const fsa::File& file) const;
     // Where in the store the file is going to be, for the records that are written until then; "":
     // nowhere.
@@ -106,6 +109,7 @@ class DurableKeeper {
     Loop& loop_;
     std::shared_ptr<durable::Store> store_;
     std::atomic<bool> stopped_{false};
+    Guarded<std::vector<std::shared_ptr<Open>>, Rank::leaf> arriving_;  // see write_new()
     std::atomic<std::uint64_t> unrecorded_{0};  // breaks whose records are on their way
     struct OwnedTimer : Timer {
         DurableKeeper* owner{nullptr};

@@ -43,7 +43,21 @@ Task<NtStatus> DurableKeeper::write(std::shared_ptr<Open> open, Loop& loop) {
 }
 
 Task<NtStatus> DurableKeeper::write_new(std::shared_ptr<Open> open, Loop& loop) {
-    return write_as(std::move(open), Urgency::fresh, loop);
+    arriving_.lock()->push_back(open);
+    Task<NtStatus> writing = write_as(open, Urgency::fresh, loop);
+    const NtStatus written = co_await writing;
+    if (written == NtStatus::SUCCESS) {
+        // Before the session knows of it, or its end would take it for an open like any other.
+        open->replay_eligible = true;
+        table.add(open);
+    }
+    std::erase(*arriving_.lock(), open);
+    if (written != NtStatus::SUCCESS) {
+        // A rename or a deletion may have written one.
+        Task<bool> erasing = erase_record(open, loop);
+        co_await erasing;
+    }
+    co_return written;
 }
 
 void DurableKeeper::write_later(Open& open) {
@@ -61,9 +75,18 @@ void DurableKeeper::write_later(const std::vector<std::uint64_t>& persistent_ids
 std::vector<std::shared_ptr<Open>> DurableKeeper::persistent_opens(const fsa::File& file) const {
     std::vector<std::shared_ptr<Open>> opens;
     if (!store_) return opens;
+    {
+        // First: who leaves them is in the table by then.
+        const auto arriving = arriving_.lock();
+        for (const std::shared_ptr<Open>& open : *arriving) {
+            if (open->fsa && &open->fsa->file() == &file) opens.push_back(open);
+        }
+    }
+    if (!table.any_persistent()) return opens;
     for (const fsa::File::OpenView& view : file.opens()) {
         DurableTable::Found found = table.find(view.id);
-        if (found.open && found.open->is_persistent()) opens.push_back(std::move(found.open));
+        if (!found.open || !found.open->is_persistent()) continue;
+        if (std::ranges::find(opens, found.open) == opens.end()) opens.push_back(found.open);
     }
     return opens;
 }

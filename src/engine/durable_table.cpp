@@ -67,6 +67,8 @@ bool DurableTable::add(const std::shared_ptr<Open>& open) {
     Entry& entry = it->second;
     entry.open = open;
     if (!inserted) return false;
+    entry.persistent = open->is_persistent();
+    if (entry.persistent) persistent_.fetch_add(1, std::memory_order_relaxed);
     entry.client = durability.client_guid;
     entry.app_instance_id = durability.app_instance_id;
     entry.create_guid = durability.create_guid;
@@ -96,6 +98,7 @@ bool DurableTable::remove(const Open& open) {
             erase_pair(state->by_create_guid, *entry->create_guid, open.persistent_id);
             if (entry->replay) state->replays.erase({entry->client, *entry->create_guid});
         }
+        if (entry->persistent) persistent_.fetch_sub(1, std::memory_order_relaxed);
         state->entries.erase(open.persistent_id);
     }
     tell(watchers);

@@ -16,6 +16,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -46,6 +47,8 @@ class DurableTable {
         OpenPlace place{OpenPlace::connected};
     };
     Found find(std::uint64_t persistent_id) const;
+    // One relaxed load, for what persistent handles alone need.
+    bool any_persistent() const { return persistent_.load(std::memory_order_relaxed) != 0; }
     // Persistent opens by Open.CreateGuid alone: [MS-SMB2] 3.3.5.9.12.
     std::shared_ptr<Open> find_persistent(const wire::Guid& create_guid) const;
     // Opens with this Open.AppInstanceId.
@@ -102,6 +105,7 @@ class DurableTable {
         wire::Guid client{};
         std::optional<wire::Guid> app_instance_id;
         bool replay{false};  // `replays` has it
+        bool persistent{false};
         std::optional<wire::Guid> create_guid;
         std::vector<Signal*> watchers;
     };
@@ -139,6 +143,7 @@ class DurableTable {
     }
 
     Guarded<State, Rank::durable_table> state_;
+    std::atomic<std::size_t> persistent_{0};
 };
 
 }  // namespace smb3d::engine

@@ -428,21 +428,29 @@ Reply TestClient::query_info(wire::FileId file, wire::InfoType type, std::uint8_
     return call(request);
 }
 
-Reply TestClient::set_info(wire::FileId file, std::uint8_t info_class, Bytes data) {
+std::uint64_t TestClient::send_set_info(wire::FileId file, std::uint8_t info_class, Bytes data) {
     wire::SetInfoRequest request;
     request.file_id = file;
     request.file_info_class = info_class;
     request.buffer = data;
-    return call(request);
+    return send(make(request));
+}
+
+Reply TestClient::set_info(wire::FileId file, std::uint8_t info_class, Bytes data) {
+    return wait(send_set_info(file, info_class, data));
 }
 
 Reply TestClient::rename(wire::FileId file, std::string_view name, bool replace) {
+    return wait(send_rename(file, name, replace));
+}
+
+std::uint64_t TestClient::send_rename(wire::FileId file, std::string_view name, bool replace) {
     const Message wide = utf16(name);
     fscc::FileRenameInformation info;
     info.replace_if_exists = replace ? 1 : 0;
     info.file_name = wide;
-    return set_info(file, static_cast<std::uint8_t>(fscc::FileInfoClass::rename),
-                    wire::to_bytes(info));
+    return send_set_info(file, static_cast<std::uint8_t>(fscc::FileInfoClass::rename),
+                         wire::to_bytes(info));
 }
 
 Reply TestClient::delete_on_close(wire::FileId file) {

@@ -106,7 +106,9 @@ class TestClient {
     Reply query_info(wire::FileId file, wire::InfoType type, std::uint8_t info_class,
                      std::uint32_t length = 4096);
     Reply set_info(wire::FileId file, std::uint8_t info_class, Bytes data);
+    std::uint64_t send_set_info(wire::FileId file, std::uint8_t info_class, Bytes data);
     Reply rename(wire::FileId file, std::string_view name, bool replace = false);
+    std::uint64_t send_rename(wire::FileId file, std::string_view name, bool replace = false);
     Reply delete_on_close(wire::FileId file);
     Reply query_directory(wire::FileId file, std::string_view pattern = "*", std::uint8_t flags = 0,
                           std::uint32_t length = 65536);

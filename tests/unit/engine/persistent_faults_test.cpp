@@ -263,6 +263,32 @@ TEST_F(PersistentFaults, ARenameIsFoundByBothNames) {
     EXPECT_EQ(server_->restored().restored, 1U);
 }
 
+TEST_F(PersistentFaults, ARenameWaitsForTheRecordOfAnOpenThatIsBeingMade) {
+    auto first = client();
+    const Reply plain = first->create("before");
+    ASSERT_TRUE(plain.ok());
+    auto other = client(0xC2);
+    hold_store();
+    const std::uint64_t creating =
+        other->send_create("before", leased(Contexts().dh2q(1, true).lease(1, 0)));
+    EXPECT_TRUE(silent(*other, creating));
+    const std::uint64_t renaming = first->send_rename(id_of(plain), "after");
+    EXPECT_TRUE(silent(*first, renaming));
+    EXPECT_TRUE(server_->share().content("before"));
+    // All but the first record and the one with both names come too late.
+    unsigned written = 0;
+    *fails_.lock() = [&](std::uint64_t) { return written++ < 2 ? 0 : ENOSPC; };
+    let_store_go();
+    EXPECT_TRUE(first->wait(renaming).ok());
+    const Reply opened = other->wait(creating);
+    ASSERT_TRUE(opened.ok());
+    ASSERT_TRUE(is_persistent(opened));
+    crash();
+    ASSERT_EQ(server_->restored().restored, 1U);
+    auto second = client(0xC2);
+    EXPECT_TRUE(back(*second, "after", id_of(opened), 1).ok());
+}
+
 TEST_F(PersistentFaults, ACloseSucceedsAndIsRecordedWhenItCan) {
     auto first = client();
     const wire::FileId id = open(*first, "file", 1);
