@@ -46,12 +46,13 @@ TEST(DurableSimulationOfYours, FromTheEnvironment) {
         fmt::print(
             "seed {}: {} opens ({} durable, {} resilient, {} persistent), {} breaks, {} not "
             "answered, {} expired, {} reconnected, {} refused, {} restarts ({} interrupted), {} "
-            "locks ({} in vain, {} waited, {} replayed, {} kept), {} writes, {} stale, {} CREATEs "
+            "locks ({} in vain, {} waited, {} replayed, {} kept, {} at restarts), {} writes, {} "
+            "stale, {} CREATEs "
             "replayed, {} instances ended\n",
             first + i, s.opens, s.durable, s.resilient, s.persistent, s.breaks, s.muted, s.expired,
             s.reconnected, s.refused_reconnects, s.restarts, s.interrupted, s.locks,
-            s.lock_conflicts, s.lock_waits, s.lock_replays, s.restored_locks, s.writes, s.stale,
-            s.create_replays, s.instances);
+            s.lock_conflicts, s.lock_waits, s.lock_replays, s.restored_locks, s.locks_at_restarts,
+            s.writes, s.stale, s.create_replays, s.instances);
     }
 }
 

@@ -87,6 +87,15 @@ void World::copy_store(const std::string& to) {
 // As after kill -9: what is on disk now is all that is left, and what has not been answered may
 // have been done or not.
 void World::restart() {
+    // What has been answered a moment ago is on disk, too.
+    Client& last = clients_[chance_.below(clients)];
+    if (last.link && chance_.one_in(2)) {
+        if (chance_.one_in(2)) {
+            open(last);
+        } else {
+            lock(last);
+        }
+    }
     Client& client = clients_[chance_.below(clients)];
     Handle* handle = client.link ? some_handle(client) : nullptr;
     if (handle != nullptr && handle->kind == Kind::persistent && handle->locks.size() < 3) {
@@ -120,6 +129,9 @@ void World::restart() {
         each.link.reset();
         each.answers.clear();
         std::erase_if(each.handles, [](const Handle& h) { return h.kind != Kind::persistent; });
+        for (const Handle& left : each.handles) {
+            seen.locks_at_restarts += static_cast<unsigned>(left.locks.size());
+        }
     }
     server_->stop();
     server_.reset();
@@ -136,6 +148,21 @@ void World::restart() {
         for (Handle& kept : each.handles) {
             kept.away = true;
             kept.left = Clock::now();
+        }
+    }
+    check_restored();
+}
+
+// At once: what settles later may be gone by the handles' time-outs.
+void World::check_restored() {
+    std::map<std::uint64_t, engine::OpenInfo> open;
+    for (engine::OpenInfo& info : server_->engine().opens()) open.emplace(info.id, info);
+    for (Client& client : clients_) {
+        for (Handle& handle : client.handles) {
+            const auto found = open.find(handle.id.persistent_id);
+            const std::string wrong =
+                handle_difference(client, handle, found != open.end() ? &found->second : nullptr);
+            if (!wrong.empty()) complain("after a restart: " + wrong);
         }
     }
 }

@@ -38,7 +38,7 @@ struct Seen {
     unsigned opens{0}, durable{0}, resilient{0}, persistent{0}, breaks{0}, muted{0}, expired{0};
     unsigned reconnected{0}, refused_reconnects{0}, restarts{0}, locks{0}, lock_conflicts{0};
     unsigned lock_waits{0}, lock_replays{0}, create_replays{0}, stale{0}, instances{0}, writes{0};
-    unsigned interrupted{0}, restored_locks{0};
+    unsigned interrupted{0}, restored_locks{0}, locks_at_restarts{0};
 };
 
 enum class Kind : std::uint8_t { plain, durable, resilient, persistent };
@@ -106,6 +106,7 @@ class World {
     // durable_world.cpp: the server, messages, what must hold
     void start();
     void restart();
+    void check_restored();
     void copy_store(const std::string& to);
     engine::ServerImpl& engine() { return static_cast<engine::ServerImpl&>(server_->engine()); }
     void complain(const std::string& what) {
