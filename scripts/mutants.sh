@@ -25,7 +25,7 @@ trap 'exit 130' INT TERM
 # attempt VARIABLE FILTER: the number of the seed that failed
 attempt() {
     env "$1=1" SMB3D_SIM_ROUNDS="$seeds" timeout 900 "$build/test_sim" --gtest_filter="$2" >"$log" 2>&1 && return 1
-    echo $(($(grep -c '^seed ' "$log")))
+    sed -n 's/^seed \([0-9]*\).*/\1/p' "$log" | tail -n 1
 }
 
 for patch in tests/sim/mutants/*.patch; do
@@ -39,9 +39,9 @@ for patch in tests/sim/mutants/*.patch; do
         echo "$name: does not compile: $(grep -m 1 'error' "$log")"
         failed=1
     elif seed=$(attempt SMB3D_DURABLE_SEED 'DurableSimulationOfYours.*'); then
-        echo "$name: found by durable seed $seed: $(grep -m 1 -E '^  "|SUMMARY|Assertion|runtime error' "$log")"
+        echo "$name: found by durable seed $seed: $(grep -m 1 -o -E '"[^"]*step .*|SUMMARY|Assertion|runtime error' "$log")"
     elif seed=$(attempt SMB3D_SIM_SEED 'LeaseSimulationOfYours.*'); then
-        echo "$name: found by lease seed $seed: $(grep -m 1 -E '^  "|SUMMARY|Assertion|runtime error' "$log")"
+        echo "$name: found by lease seed $seed: $(grep -m 1 -o -E '"[^"]*step .*|SUMMARY|Assertion|runtime error' "$log")"
     else
         echo "$name: NOT FOUND in $seeds seeds"
         failed=1
