@@ -36,7 +36,8 @@ struct LoopState {
     Outbox outbox;
     SlowRequests slow;
     std::unordered_map<std::uint64_t, std::unique_ptr<Connection>> connections;
-    std::size_t chains_under_way{0};  // of all its connections
+    std::size_t chains_under_way{0};      // of all its connections
+    std::vector<std::byte> query_output;  // of QUERY_INFO, kept for its memory
     // This loop's copies, so that a request takes no lock to get them; replaced by a posted
     // message.
     std::shared_ptr<const ServerConfig> config;

@@ -6,6 +6,7 @@
 #include "engine/cmd/handlers.h"
 #include "engine/connection.h"
 #include "engine/info/query.h"
+#include "engine/server_impl.h"
 #include "fsa/access.h"
 #include "fscc/info_class.h"
 #include "wire/error.h"
@@ -35,6 +36,14 @@ Result<Response> respond_cut(Call& call, Bytes output, std::size_t room) {
     return respond(call, output.first(room), NtStatus::BUFFER_OVERFLOW);
 }
 
+Result<Response> fill_and_respond(Call& call, const InfoQuery& query, const InfoQueryRow& row,
+                                  std::size_t room) {
+    std::vector<std::byte>& out = call.connection.local().query_output;
+    out.clear();
+    SMB3D_TRY(row.fill(query, out));
+    return respond_cut(call, out, room);
+}
+
 Reply query_file(Call& call, const wire::QueryInfoRequest& request) {
     const fscc::InfoClassRow* known = fscc::find_file_info_class(request.file_info_class);
     const InfoQueryRow* row = find_file_query(request.file_info_class);
@@ -53,10 +62,7 @@ Reply query_file(Call& call, const wire::QueryInfoRequest& request) {
     const Result<vfs::FileStat> stat = co_await asking;
     if (!stat) co_return fail(stat.error());
     query.stat = *stat;
-    std::vector<std::byte> out;
-    const Result<void> filled = row->fill(query, out);
-    if (!filled) co_return fail(filled.error());
-    co_return respond_cut(call, out, request.output_buffer_length);
+    co_return fill_and_respond(call, query, *row, request.output_buffer_length);
 }
 
 Reply query_fs(Call& call, const wire::QueryInfoRequest& request) {
@@ -72,10 +78,7 @@ Reply query_fs(Call& call, const wire::QueryInfoRequest& request) {
     Result<vfs::VolumeInfo> volume = co_await asking;
     if (!volume) co_return fail(volume.error());
     query.volume = std::move(*volume);
-    std::vector<std::byte> out;
-    const Result<void> filled = row->fill(query, out);
-    if (!filled) co_return fail(filled.error());
-    co_return respond_cut(call, out, request.output_buffer_length);
+    co_return fill_and_respond(call, query, *row, request.output_buffer_length);
 }
 
 // [MS-SMB2] 3.3.5.20.3: which rights the parts of a descriptor need.
