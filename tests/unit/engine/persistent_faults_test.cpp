@@ -350,6 +350,9 @@ TEST_F(PersistentFaults, ABreakThatTimesOutIsRecordedBeforeOthersGoOn) {
     hold_store();
     std::this_thread::sleep_for(1300ms);
     EXPECT_TRUE(silent(*other, opening));
+    // What is written behind it comes too late.
+    unsigned written = 0;
+    *fails_.lock() = [&](std::uint64_t) { return written++ == 0 ? 0 : ENOSPC; };
     let_store_go();
     const Reply opened = other->wait(opening);
     EXPECT_TRUE(opened.ok());
