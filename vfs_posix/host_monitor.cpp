@@ -44,11 +44,12 @@ std::optional<struct ::statx> stat_of(int fd, const char* name, int flags) {
 // By the clock of now_ns(); 0 if the file system does not know.
 std::uint64_t born_ns(const struct ::statx& st) {
     if ((st.stx_mask & STATX_BTIME) == 0) return 0;
+    // In this order: who has to wait in between takes the file for older, so perhaps for ours.
+    const auto present = static_cast<std::int64_t>(now_ns());
     ::timespec now{};
     ::clock_gettime(CLOCK_REALTIME_COARSE, &now);  // the clock of the birth time
     const std::int64_t age_ns =
         std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec - nanoseconds(st.stx_btime);
-    const auto present = static_cast<std::int64_t>(now_ns());
     return age_ns < present ? static_cast<std::uint64_t>(present - age_ns) : 0;
 }
 

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <filesystem>
 #include <functional>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -155,6 +156,15 @@ class Persistent : public ::testing::Test {
     }
 
     // Nothing reaches the disk until then.
+    // What has been asked for is written: a CREATE's answer does not wait for all of it.
+    void store_settled() {
+        std::promise<void> settled;
+        const auto done = [](void* promise, Result<void>&&) {
+            static_cast<std::promise<void>*>(promise)->set_value();
+        };
+        store_->barrier(vfs::Done<void>(done, &settled));
+        settled.get_future().wait();
+    }
     void hold_store() { held_ = true; }
     void let_store_go() {
         held_ = false;

@@ -251,6 +251,7 @@ TEST_F(PersistentFaults, ARenameIsFoundByBothNames) {
     // Through a handle that is not persistent itself.
     const Reply plain = first->create("before");
     ASSERT_TRUE(plain.ok());
+    store_settled();
     unsigned written = 0;
     *fails_.lock() = [&](std::uint64_t) { return written++ == 0 ? 0 : ENOSPC; };
     EXPECT_TRUE(first->rename(id_of(plain), "after").ok());
@@ -275,9 +276,6 @@ TEST_F(PersistentFaults, ARenameWaitsForTheRecordOfAnOpenThatIsBeingMade) {
     const std::uint64_t renaming = first->send_rename(id_of(plain), "after");
     EXPECT_TRUE(silent(*first, renaming));
     EXPECT_TRUE(server_->share().content("before"));
-    // All but the first record and the one with both names come too late.
-    unsigned written = 0;
-    *fails_.lock() = [&](std::uint64_t) { return written++ < 2 ? 0 : ENOSPC; };
     let_store_go();
     EXPECT_TRUE(first->wait(renaming).ok());
     const Reply opened = other->wait(creating);
@@ -346,7 +344,7 @@ TEST_F(PersistentFaults, ABreakThatTimesOutIsRecordedBeforeOthersGoOn) {
     auto other = client(0xC2);
     const std::uint64_t opening = other->send_create("file");
     EXPECT_EQ(other->wait_interim(opening).status(), NtStatus::PENDING);
-    ASSERT_TRUE(TestServer::eventually([&] { return !store_->load().empty(); }));
+    store_settled();
     hold_store();
     std::this_thread::sleep_for(1300ms);
     EXPECT_TRUE(silent(*other, opening));
