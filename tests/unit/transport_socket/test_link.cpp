@@ -112,7 +112,7 @@ TEST_P(SocketLinkTest, WhoTakesNothingIsCutOff) {
 }
 
 TEST_P(SocketLinkTest, WhoTakesItSlowlyIsNotCutOff) {
-    limits_.send_stall_ms = 200;
+    limits_.send_stall_ms = 500;
     listen();
     Client client(listener_->address(), 16384);
     const auto peer = wait_peer();
@@ -121,13 +121,13 @@ TEST_P(SocketLinkTest, WhoTakesItSlowlyIsNotCutOff) {
     run_on(*loops_[1], [&] { peer->link().send({text_buffer(message)}); });
     std::string got = client.read(4);
     const auto begin = std::chrono::steady_clock::now();
-    while (std::chrono::steady_clock::now() - begin < 700ms) {
+    while (std::chrono::steady_clock::now() - begin < 1500ms) {
         got += client.read(65536);
         std::this_thread::sleep_for(10ms);
     }
     got += client.read(message.size() + 4 - got.size());
-    EXPECT_EQ(got.size(), message.size() + 4);
-    EXPECT_EQ(got.substr(4), message);
+    ASSERT_EQ(got.size(), message.size() + 4);
+    EXPECT_TRUE(got.substr(4) == message);  // too long to be printed
     EXPECT_FALSE(peer->closed());
 }
 
