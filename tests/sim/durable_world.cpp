@@ -95,6 +95,12 @@ void World::restart() {
         } else {
             lock(last);
         }
+        // An acknowledgment that is under way may be recorded or not.
+        settled([this] {
+            const bool under_way = std::any_of(clients_.begin(), clients_.end(),
+                                               [](const Client& c) { return !c.answers.empty(); });
+            return std::string(under_way ? "an answer to a break has no answer" : "");
+        });
     }
     Client& client = clients_[chance_.below(clients)];
     Handle* handle = client.link ? some_handle(client) : nullptr;
