@@ -479,7 +479,9 @@ bool HostMonitor::judge_inode(const Event& event, const Node& node, Told& told) 
     if (is_ours(event, node) || own_->noted(this, node.key, event.name, false)) {
         return true;
     }
-    if (wait) return false;
+    // Or it has begun since: then it is under way, or has left its note by now.
+    if (wait || must_wait(event, node)) return false;
+    if (own_->noted(this, node.key, event.name, false)) return true;
     auto path = path_of(event.wd, event.name);
     if (!path) return true;
     HostChange change;
