@@ -19,6 +19,7 @@ void DurableKeeper::submit(Open& open, Urgency urgency, vfs::Done<void> done) {
         store_->barrier(done);
         return;
     }
+    if (urgency != Urgency::fresh) ahead->rewritten = true;
     const durable::Record record = record_of(open, *ahead);
     switch (urgency) {
         case Urgency::told:
@@ -53,9 +54,18 @@ Task<NtStatus> DurableKeeper::write_new(std::shared_ptr<Open> open, Loop& loop) 
     }
     std::erase(*arriving_.lock(), open);
     if (written != NtStatus::SUCCESS) {
-        // A rename or a deletion may have written one.
-        Task<bool> erasing = erase_record(open, loop);
-        co_await erasing;
+        // A rename or a deletion may have written one; else there is nothing that a full disk would
+        // have to be asked to erase.
+        bool rewritten = false;
+        {
+            const auto ahead = open->record_ahead.lock();
+            rewritten = ahead->rewritten;
+            ahead->gone = !rewritten;
+        }
+        if (rewritten) {
+            Task<bool> erasing = erase_record(open, loop);
+            co_await erasing;
+        }
     }
     co_return written;
 }

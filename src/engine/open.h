@@ -85,6 +85,7 @@ struct Open {
     // record is made and queued: file and store come after it in lock order.
     struct RecordAhead {
         std::vector<fsa::ByteRange> unlocking;  // are let go when that is on disk
+        bool rewritten{false};                  // after its first record
         std::string next_path;                  // a rename is under way
         std::optional<fsa::CacheState> cache;   // a break that was not answered leaves so much
         bool closing{false};                    // nothing is held any more
