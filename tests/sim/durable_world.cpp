@@ -84,50 +84,55 @@ void World::copy_store(const std::string& to) {
     std::filesystem::copy(directory_ + "/handles", to);
 }
 
-// As after kill -9: what is on disk now is all that is left, and what has not been answered may
-// have been done or not.
-void World::restart() {
-    // What has been answered a moment ago is on disk, too.
+// What has been answered a moment ago is on disk, too.
+void World::change_and_settle() {
     Client& last = clients_[chance_.below(clients)];
-    if (last.link && chance_.one_in(2)) {
-        if (chance_.one_in(2)) {
-            open(last);
-        } else {
-            lock(last);
-        }
-        // An acknowledgment that is under way may be recorded or not.
-        settled([this] {
-            const bool under_way = std::any_of(clients_.begin(), clients_.end(),
-                                               [](const Client& c) { return !c.answers.empty(); });
-            return std::string(under_way ? "an answer to a break has no answer" : "");
-        });
+    if (!last.link || !chance_.one_in(2)) return;
+    if (chance_.one_in(2)) {
+        open(last);
+    } else {
+        lock(last);
     }
+    // An acknowledgment that is under way may be recorded or not.
+    settled([this] {
+        const bool under_way = std::any_of(clients_.begin(), clients_.end(),
+                                           [](const Client& c) { return !c.answers.empty(); });
+        return std::string(under_way ? "an answer to a break has no answer" : "");
+    });
+}
+
+// What has not been answered may have been done or not.
+void World::send_without_waiting() {
     Client& client = clients_[chance_.below(clients)];
     Handle* handle = client.link ? some_handle(client) : nullptr;
-    if (handle != nullptr && handle->kind == Kind::persistent && handle->locks.size() < 3) {
-        ++seen.interrupted;
-        const unsigned slot = static_cast<unsigned>(chance_.below(slots));
-        const auto on_slot = [&](const Held& each) { return each.slot == slot; };
-        const auto several = std::count_if(handle->locks.begin(), handle->locks.end(), on_slot);
-        const bool held = several != 0;
-        if (several > 1) return;
-        wire::LockRequest request;
-        request.file_id = handle->id;
-        // What it breaks of others is in doubt.
-        for (Client& other : clients_) {
-            const auto lease = other.leases.find(handle->file);
-            if (lease != other.leases.end()) lease->second.touched = true;
-        }
-        request.locks.push_back(
-            {slot * slot_size, slot_size,
-             held ? wire::lock_flags::unlock
-                  : wire::lock_flags::exclusive_lock | wire::lock_flags::fail_immediately});
-        client.link->send(client.link->make(request));
-        handle->unsure = slot;
-        handle->numbered.reset();
-        std::erase_if(handle->locks, [&](const Held& each) { return each.slot == slot; });
-        std::this_thread::sleep_for(std::chrono::microseconds(chance_.below(4000)));
+    if (handle == nullptr || handle->kind != Kind::persistent || handle->locks.size() >= 3) return;
+    const unsigned slot = static_cast<unsigned>(chance_.below(slots));
+    const auto on_slot = [&](const Held& each) { return each.slot == slot; };
+    const auto held = std::count_if(handle->locks.begin(), handle->locks.end(), on_slot);
+    if (held > 1) return;
+    ++seen.interrupted;
+    wire::LockRequest request;
+    request.file_id = handle->id;
+    // What it breaks of others is in doubt.
+    for (Client& other : clients_) {
+        const auto lease = other.leases.find(handle->file);
+        if (lease != other.leases.end()) lease->second.touched = true;
     }
+    request.locks.push_back(
+        {slot * slot_size, slot_size,
+         held == 1 ? wire::lock_flags::unlock
+                   : wire::lock_flags::exclusive_lock | wire::lock_flags::fail_immediately});
+    client.link->send(client.link->make(request));
+    handle->unsure = slot;
+    handle->numbered.reset();
+    std::erase_if(handle->locks, on_slot);
+    std::this_thread::sleep_for(std::chrono::microseconds(chance_.below(4000)));
+}
+
+// As after kill -9: what is on disk now is all that is left.
+void World::restart() {
+    change_and_settle();
+    send_without_waiting();
     ++seen.restarts;
     const std::string at_the_crash = directory_ + "/crashed";
     copy_store(at_the_crash);

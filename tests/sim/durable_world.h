@@ -105,6 +105,8 @@ class World {
   private:
     // durable_world.cpp: the server, messages, what must hold
     void start();
+    void change_and_settle();
+    void send_without_waiting();
     void restart();
     void check_restored();
     void copy_store(const std::string& to);
