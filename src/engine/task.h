@@ -44,6 +44,8 @@ template <class T>
 class [[nodiscard]] Task {
   public:
     struct promise_type : FrameMemory {
+        // Or it is an aggregate, which a coroutine of a class makes from its object (slicing it).
+        promise_type() = default;
         std::coroutine_handle<> continuation;
         std::optional<T> value;
         std::exception_ptr exception;
@@ -94,6 +96,7 @@ class [[nodiscard]] Task {
 // out.
 struct Detached {
     struct promise_type : FrameMemory {
+        promise_type() = default;
         Detached get_return_object() noexcept { return {}; }
         std::suspend_never initial_suspend() noexcept { return {}; }
         std::suspend_never final_suspend() noexcept { return {}; }
