@@ -73,7 +73,9 @@ void PosixFile::stat(const vfs::OpContext& context, vfs::Done<vfs::FileStat> don
 }
 
 Result<vfs::FileStat> PosixFile::stat_blocking() const {
-    return share_->stat_fd(fd(), traits_.path_only, split_path(path_).leaf);
+    Result<vfs::FileStat> stat = share_->stat_fd(fd(), traits_.path_only, split_path(path_).leaf);
+    if (stat) stat->rights = traits_.rights;
+    return stat;
 }
 
 void PosixFile::set_stat(const vfs::OpContext& context, const vfs::StatChange& change,

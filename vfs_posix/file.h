@@ -22,7 +22,8 @@ struct FileTraits {
     bool writable{false};
     std::uint32_t access{0};
     bool write_through{false};
-    bool tracked{false};  // OpenFiles has it
+    bool tracked{false};                 // OpenFiles has it
+    std::optional<std::uint8_t> rights;  // see vfs::FileStat
     DirKey key;
 };
 

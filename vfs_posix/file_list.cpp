@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "vfs_posix/acl.h"
 #include "vfs_posix/errno_map.h"
 #include "vfs_posix/file.h"
 #include "vfs_posix/job.h"
@@ -158,15 +159,19 @@ class PosixFile::Lister {
             return stat;
         }
         if (S_ISLNK(st.stx_mode)) return stat_of_link(entry.name);
-        return share_.make_stat(st, share_.dos_attrib_at(file_.fd(), name, st), entry.name);
+        vfs::FileStat stat =
+            share_.make_stat(st, share_.dos_attrib_at(file_.fd(), name, st), entry.name);
+        if (request_.rights) stat.rights = rights_by_list_at(file_.fd(), name, stat);
+        return stat;
     }
 
     std::optional<vfs::FileStat> stat_of_link(std::string_view name) {
         const UniqueFd target =
             share_.resolver().open_below(join_path(file_.path_, name), O_PATH, Blocking::may);
         if (!target) return std::nullopt;
-        const auto stat = share_.stat_fd(target.get(), true, name);
+        auto stat = share_.stat_fd(target.get(), true, name);
         if (!stat) return std::nullopt;
+        if (request_.rights) stat->rights = rights_by_list(target.get(), true, *stat);
         return *stat;
     }
 

@@ -82,6 +82,11 @@ Result<void> wear(const Identity& identity) {
     return {};
 }
 
+std::optional<std::uint32_t> worn_uid() {
+    if (!worn.known) return std::nullopt;
+    return worn.uid;
+}
+
 AsRoot::AsRoot() {
     if (!can_switch_identity()) return;
     prepare_thread();

@@ -17,6 +17,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "smb3d/status.h"
@@ -35,6 +36,9 @@ bool can_switch_identity();
 
 // Makes this thread wear `identity`.  ACCESS_DENIED if that fails.
 [[nodiscard]] Result<void> wear(const Identity& identity);
+
+// The user whom this thread wears; nullopt if nobody yet, or if this process cannot switch.
+std::optional<std::uint32_t> worn_uid();
 
 // Drops the capabilities named above from this thread; for operations on descriptors, which need no
 // identity.

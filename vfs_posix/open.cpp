@@ -5,6 +5,7 @@
 
 #include <sys/stat.h>
 
+#include "vfs_posix/acl.h"
 #include "vfs_posix/errno_map.h"
 #include "vfs_posix/file.h"
 #include "vfs_posix/job.h"
@@ -323,8 +324,9 @@ Result<OpenReply> PosixShare::finish_open(Opened&& opened, std::string path_on_d
         if (opened.shared) open_files_->remove(opened.key, opened.fd.get());
         return fail(status);
     };
-    const auto stat = stat_fd(opened.fd.get(), opened.path_only, name);
+    auto stat = stat_fd(opened.fd.get(), opened.path_only, name);
     if (!stat) return refuse(stat.error());
+    stat->rights = rights_by_list(opened.fd.get(), opened.path_only, *stat);
     const bool directory = stat->kind == vfs::FileKind::directory;
     if (directory && request.kind == WantKind::file) return refuse(NtStatus::FILE_IS_A_DIRECTORY);
     if (!directory && request.kind == WantKind::directory) return refuse(NtStatus::NOT_A_DIRECTORY);
@@ -352,6 +354,7 @@ OpenReply PosixShare::make_reply(Opened&& opened, std::string path_on_disk,
     traits.writable = opened.writable && stat.kind != vfs::FileKind::directory;
     traits.access = request.access;
     traits.write_through = request.write_through;
+    traits.rights = stat.rights;
     traits.key = {stat.id.volume, stat.id.inode};
     traits.tracked = opened.shared || tracks(opened, stat);
     if (traits.tracked && !opened.shared) {

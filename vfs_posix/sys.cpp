@@ -38,6 +38,10 @@ bool may_access(int fd, int mode) {
     return ::syscall(SYS_faccessat2, fd, "", mode, AT_EACCESS | AT_EMPTY_PATH) == 0;
 }
 
+bool may_access_at(int directory, const char* name, int mode) {
+    return ::syscall(SYS_faccessat2, directory, name, mode, AT_EACCESS | AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 ProcPath::ProcPath(int fd) { std::snprintf(text_, sizeof(text_), "/proc/self/fd/%d", fd); }
 
 ssize_t get_xattr_at(int directory, const char* name, const char* attribute, void* into,

@@ -49,8 +49,10 @@ int set_xattr(int fd, bool path_only, const char* attribute, const void* value, 
 // Access and modification time by descriptor, O_PATH ones as well.
 int set_times(int fd, bool path_only, const ::timespec times[2]);
 
-// May this thread, as whom it is, open the descriptor's file for this (R_OK, W_OK)?
+// May this thread, as whom it is, open the descriptor's file for this (R_OK, W_OK, X_OK)?
 bool may_access(int fd, int mode);
+// ... the entry of a directory, which is not followed if it is a symbolic link?
+bool may_access_at(int directory, const char* name, int mode);
 
 inline constexpr unsigned stat_mask = STATX_BASIC_STATS | STATX_BTIME;
 

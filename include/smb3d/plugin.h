@@ -19,7 +19,7 @@
 namespace smb3d {
 
 inline constexpr std::uint32_t api_major = 1;
-inline constexpr std::uint32_t api_minor = 2;
+inline constexpr std::uint32_t api_minor = 3;
 inline constexpr const char* plugin_symbol = "smb3d_plugin";
 
 // A share's own table from the configuration (`[share.NAME.backend]`): key -> value as text.

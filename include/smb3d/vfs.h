@@ -126,6 +126,10 @@ struct FileStat {
     std::uint32_t uid{0};  // for the security descriptor made from owner and mode
     std::uint32_t gid{0};
     std::uint32_t mode{0};
+    // The caller's rwx (4, 2, 1), where owner, group and mode do not tell them: the file has a
+    // list. Given by Share::open, by File::stat as they were at the open, and by File::list if
+    // asked for.
+    std::optional<std::uint8_t> rights;
 };
 
 // What File::set_stat changes; what is absent stays as it is.
@@ -226,6 +230,7 @@ struct ListRequest {
     bool names_only{false};
     const NameFilter* filter{nullptr};
     std::size_t max_entries{256};
+    bool rights{false};  // FileStat::rights of each entry are wanted
 };
 
 // What File::copy_range copies.

@@ -19,8 +19,9 @@ bool in_group(const Caller& caller, std::uint32_t gid) {
            std::find(caller.groups.begin(), caller.groups.end(), gid) != caller.groups.end();
 }
 
-// The one of the three classes that the kernel would go by.
+// What the back end says, or the one of the three classes that the kernel would go by.
 std::uint32_t mode_bits(const vfs::FileStat& stat, const Caller& caller) {
+    if (stat.rights) return *stat.rights;
     if (caller.uid == stat.uid) return (stat.mode >> 6) & 7;
     if (in_group(caller, stat.gid)) return (stat.mode >> 3) & 7;
     return stat.mode & 7;

@@ -1,5 +1,5 @@
 // What a caller may do with a file whose back end stores no security descriptors: by owner, group
-// and mode.
+// and mode, or by what the back end says of a file with an access control list.
 //
 // Spec: [MS-FSA] 2.1.5.1.2.1 (access check of an open), [MS-SMB2] 2.2.14.2.5 (maximal access).
 // Thread: pure functions, any; the coroutine on its request's loop.

@@ -1,7 +1,9 @@
 """smbclient, rclone, impacket and libsmbclient: what goes in comes out again."""
 import json
 import os
+import pwd
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -218,7 +220,6 @@ def two_users(server):
         expect("NT_STATUS_ACCESS_DENIED" in output, f"wrote into another's folder: {output}")
         smbclient(server, f"cd two; get f {scratch.local}/copy", user=second)
         smbclient(server, f"put {local} second-users", user=second)
-        import pwd
         path = os.path.join(server.share, "second-users")
         expect(os.stat(path).st_uid == pwd.getpwnam(SECOND_USER).pw_uid, "the file does not belong to its user")
         os.unlink(path)
@@ -229,6 +230,63 @@ def two_users(server):
                                 "--configfile=/dev/null", "-g"])
             expect(code == 0 and "Disk|test|" in output, output)
             expect(("Disk|private|" in output) == sees, f"{user.split('%')[0]} sees {output}")
+
+
+def set_list(path, user, permissions):
+    """What `setfacl -m u:USER:PERMISSIONS` writes ([acl(5)]): version, then tag, permissions and id of each entry."""
+    mode = os.stat(path).st_mode
+    entries = ((0x01, mode >> 6 & 7, -1), (0x02, permissions, user), (0x04, mode >> 3 & 7, -1),
+               (0x10, mode >> 3 & 7 | permissions, -1), (0x20, mode & 7, -1))
+    os.setxattr(path, "system.posix_acl_access",
+                struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *entry) for entry in entries))
+
+
+@test("smbclient.access-control-lists")
+def access_control_lists(server):
+    """What a file's list gives a user counts, and no more than that."""
+    if not has_second_user():
+        raise Skip("needs root, to make a second user")
+    uid = pwd.getpwnam(SECOND_USER).pw_uid
+    second = f"{SECOND_USER}%{server.second_password}"
+    config = server.text + f"""
+[share.listed]
+path = "{server.share}"
+access_based_enumeration = true
+"""
+    with Scratch(server, "lists") as scratch:
+        local = os.path.join(scratch.local, "f")
+        with open(local, "wb") as file:
+            file.write(b"new")
+        folder = os.path.join(server.share, "lists")
+        os.mkdir(folder)
+        for name, permissions in (("closed", None), ("readable", 4), ("writable", 6)):
+            with open(os.path.join(folder, name), "wb") as file:
+                file.write(b"old")
+            os.chmod(file.name, 0o600)
+            if permissions is not None:
+                set_list(file.name, uid, permissions)
+        try:
+            server.write_config(config)
+            server.ask("reload")
+            for name, reads, writes in (("closed", False, False), ("readable", True, False), ("writable", True, True)):
+                code, output = smbclient(server, f"cd lists; get {name} {scratch.local}/copy", user=second, check=False)
+                expect((code == 0) == reads, f"reading {name}: {output}")
+                code, output = smbclient(server, f"cd lists; put {local} {name}", user=second, check=False)
+                expect((code == 0) == writes, f"writing {name}: {output}")
+                with open(os.path.join(folder, name), "rb") as file:
+                    expect(file.read() == (b"new" if writes else b"old"), f"what is in {name}")
+            code, output = smbclient(server, f"cd lists; put {local} made", user=second, check=False)
+            expect(code != 0, f"made a file in a folder that is another's: {output}")
+            _, output = smbclient(server, "cd lists; ls", user=second, share="listed")
+            expect("readable" in output and "writable" in output and "closed" not in output, output)
+            # A folder's list: to make and remove names in it.
+            set_list(folder, uid, 7)
+            smbclient(server, f"cd lists; put {local} made; del closed", user=second)
+            expect(sorted(os.listdir(folder)) == ["made", "readable", "writable"], os.listdir(folder))
+        finally:
+            shutil.rmtree(folder)
+            server.write_config(server.text)
+            server.ask("reload")
 
 
 @test("rclone.both-ways")

@@ -94,6 +94,7 @@ Task<Result<vfs::DirBatch>> next_batch(Call& call, const fscc::DirectoryWriter& 
     vfs::ListRequest request;
     request.restart = restart;
     request.names_only = !writer.needs_stat() && !call.tree->policy->access_based_enumeration;
+    request.rights = call.tree->policy->access_based_enumeration;
     request.filter = expression.matches_all() ? nullptr : &expression;
     request.max_entries = wanted;
     Pending<vfs::DirBatch> listing(call.loop());

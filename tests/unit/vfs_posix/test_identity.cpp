@@ -1,5 +1,10 @@
 // Under whose rights the system calls run.
+#include <array>
+#include <cstring>
+#include <map>
+
 #include <fcntl.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "unit/vfs_posix/posix_fixture.h"
@@ -64,6 +69,76 @@ TEST_F(IdentityTest, TheKernelChecksTheCallersRights) {
     EXPECT_EQ(status_of(ops().rename("readonly/file", "mine")), "STATUS_ACCESS_DENIED");
     become(0);
     EXPECT_EQ(ops().get("roots"), "secret");
+}
+
+// [acl(5)], as the kernel keeps it: version 2, then tag, permissions and id of each entry.
+void set_list(const std::string& path, const std::vector<std::array<std::uint32_t, 3>>& entries) {
+    std::string value("\2\0\0\0", 4);
+    const auto put = [&value](std::uint32_t number, int bytes) {
+        for (int i = 0; i < bytes; ++i) value += static_cast<char>(number >> (8 * i));
+    };
+    for (const auto& [tag, permissions, id] : entries) {
+        put(tag, 2);
+        put(permissions, 2);
+        put(id, 4);
+    }
+    ASSERT_EQ(::setxattr(path.c_str(), "system.posix_acl_access", value.data(), value.size(), 0), 0)
+        << std::strerror(errno);
+}
+
+constexpr std::uint32_t nobody_special = 0xFFFFFFFF;
+enum Tag : std::uint32_t { owner = 1, user = 2, owners_group = 4, mask = 16, other = 32 };
+
+// The mode shows the list's mask as the group's bits, and says nothing of those it names.
+TEST_F(IdentityTest, AListTellsWhatItsUsersMay) {
+    constexpr std::uint8_t r = 4, w = 2;
+    write_file(on_disk("f"), "x", 0600);
+    ASSERT_EQ(::chown(on_disk("f").c_str(), 0, group), 0);
+    EXPECT_EQ(ops().stat_path("f")->rights, std::nullopt);  // no list
+    set_list(on_disk("f"), {{owner, 6, nobody_special},
+                            {user, 7, alice},
+                            {owners_group, 4, nobody_special},
+                            {mask, 6, nobody_special},
+                            {other, 0, nobody_special}});
+    EXPECT_EQ(ops().stat_path("f")->rights, r | w);
+    EXPECT_EQ(ops().get("f"), "x");
+    auto file = ops().open("f", {.access = vfs::access_read_data | vfs::access_write_data});
+    ASSERT_TRUE(file) << status_of(file);
+    EXPECT_EQ(file->stat.rights, r | w);
+    EXPECT_EQ(ops().stat(*file->file)->rights, r | w);
+    EXPECT_TRUE(ops().close(*file->file));
+    become(bob);
+    EXPECT_EQ(ops().stat_path("f")->rights, 0);
+    EXPECT_EQ(ops().get("f"), "<STATUS_ACCESS_DENIED>");
+    become(bob, {group});
+    EXPECT_EQ(ops().stat_path("f")->mode & 070U, 060U);  // but it may not write
+    EXPECT_EQ(ops().stat_path("f")->rights, r);
+    become(0);
+    EXPECT_EQ(ops().stat_path("f")->rights, std::nullopt);  // root, and the owner
+}
+
+TEST_F(IdentityTest, AListingTellsItOnlyIfAsked) {
+    for (const char* name : {"all", "listed", "own"}) write_file(on_disk(name), "x", 0600);
+    ASSERT_EQ(::chown(on_disk("own").c_str(), alice, alice), 0);
+    for (const char* name : {"listed", "own"}) {
+        set_list(on_disk(name), {{owner, 6, nobody_special},
+                                 {user, 4, alice},
+                                 {owners_group, 0, nobody_special},
+                                 {mask, 4, nobody_special},
+                                 {other, 0, nobody_special}});
+    }
+    auto root = ops().open("", {.kind = vfs::WantKind::directory});
+    ASSERT_TRUE(root);
+    for (const bool wanted : {false, true}) {
+        const auto entries = ops().list(*root->file, {.restart = true, .rights = wanted});
+        ASSERT_TRUE(entries);
+        std::map<std::string, std::optional<std::uint8_t>> rights;
+        for (const auto& entry : *entries) rights[entry.name] = entry.stat.rights;
+        EXPECT_EQ(rights.at("all"), std::nullopt);
+        EXPECT_EQ(rights.at("own"), std::nullopt);
+        EXPECT_EQ(rights.at("listed"), wanted ? std::optional<std::uint8_t>(4) : std::nullopt);
+    }
+    EXPECT_TRUE(ops().close(*root->file));
 }
 
 TEST_F(IdentityTest, SupplementaryGroupsCount) {
