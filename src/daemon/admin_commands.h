@@ -35,6 +35,8 @@ struct DaemonStatus {
     std::vector<std::string> crypto;  // "AES-128-GCM OpenSSL 4.9 GiB/s"
     std::uint64_t buffer_bytes{0};
     std::uint64_t buffer_ceiling{0};
+    std::uint64_t handle_record_failures{0};  // of persistent handles, since the start
+    std::uint64_t handle_records_owed{0};     // at present: tried again until the disk takes them
     std::string config_file;
     std::string last_reload;  // "" or what the last one said
 };

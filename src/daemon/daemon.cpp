@@ -321,6 +321,11 @@ DaemonStatus Daemon::status() {
     const BufferPoolStats stats = buffers_->stats();
     status.buffer_bytes = stats.in_use + stats.cached;
     status.buffer_ceiling = buffers_->ceiling();
+    if (store_) {
+        const durable::StoreStatistics records = store_->statistics();
+        status.handle_record_failures = records.failures;
+        status.handle_records_owed = records.owed;
+    }
     for (const crypto::Choice::Row& row : crypto_.rows) {
         status.crypto.push_back(
             fmt::format("{} {} {:.1f} GiB/s", row.algorithm, row.provider, row.gib_per_second));

@@ -311,6 +311,7 @@ void Store::told(Request& request, int error) {
     if (request.kind == Kind::barrier) return request.done({});
     if (error == 0) {
         owed_.erase(request.id);
+        owed_count_.store(owed_.size(), std::memory_order_relaxed);
         return request.done({});
     }
     failures_.fetch_add(1, std::memory_order_relaxed);
@@ -321,6 +322,7 @@ void Store::told(Request& request, int error) {
                    request.kind == Kind::erase ? "erased" : "written", ::mdb_strerror(error));
     }
     if (owed) owed_[request.id] = std::move(request.value);
+    owed_count_.store(owed_.size(), std::memory_order_relaxed);
     request.done(fail(to_status(error)));
 }
 
@@ -382,7 +384,8 @@ int Store::check_room(MDB_txn* transaction) {
 
 StoreStatistics Store::statistics() const {
     return {requests_.load(std::memory_order_relaxed), commits_.load(std::memory_order_relaxed),
-            failures_.load(std::memory_order_relaxed), dropped_.load(std::memory_order_relaxed)};
+            failures_.load(std::memory_order_relaxed), dropped_.load(std::memory_order_relaxed),
+            owed_count_.load(std::memory_order_relaxed)};
 }
 
 }  // namespace smb3d::durable

@@ -51,6 +51,7 @@ struct StoreStatistics {
     std::uint64_t commits{0};
     std::uint64_t failures{0};
     std::uint64_t dropped{0};  // records that load() could not read
+    std::uint64_t owed{0};     // at present: what failed and is tried again
 };
 
 class Store {
@@ -129,6 +130,7 @@ class Store {
     std::atomic<std::uint64_t> commits_{0};
     std::atomic<std::uint64_t> failures_{0};
     std::atomic<std::uint64_t> dropped_{0};
+    std::atomic<std::uint64_t> owed_count_{0};
 };
 
 }  // namespace smb3d::durable

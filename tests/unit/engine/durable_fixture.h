@@ -155,7 +155,6 @@ class Persistent : public ::testing::Test {
         return made;
     }
 
-    // Nothing reaches the disk until then.
     // What has been asked for is written: a CREATE's answer does not wait for all of it.
     void store_settled() {
         std::promise<void> settled;
@@ -165,6 +164,7 @@ class Persistent : public ::testing::Test {
         store_->barrier(vfs::Done<void>(done, &settled));
         settled.get_future().wait();
     }
+    // Nothing reaches the disk until let_store_go().
     void hold_store() { held_ = true; }
     void let_store_go() {
         held_ = false;

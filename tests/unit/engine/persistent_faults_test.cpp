@@ -87,6 +87,13 @@ TEST_F(PersistentFaults, ACreateThatCannotBeRecordedIsNotPersistent) {
         failure_ = 0;
         EXPECT_TRUE(first->close(id_of(opened)).ok());
     }
+    failure_ = ENOSPC;
+    const Reply opened = first->create("file", leased(Contexts().dh2q(2, true).lease(2)));
+    store_settled();
+    EXPECT_EQ(store_->statistics().failures, 3U);
+    EXPECT_EQ(store_->statistics().owed, 0U);  // nothing was written, nothing is to be erased
+    failure_ = 0;
+    EXPECT_TRUE(first->close(id_of(opened)).ok());
     first.reset();
     restart();
     EXPECT_EQ(server_->restored().restored, 0U);
@@ -292,8 +299,10 @@ TEST_F(PersistentFaults, ACloseSucceedsAndIsRecordedWhenItCan) {
     const wire::FileId id = open(*first, "file", 1);
     failure_ = ENOSPC;
     EXPECT_TRUE(first->close(id).ok());
+    EXPECT_EQ(store_->statistics().owed, 1U);
     failure_ = 0;
     EXPECT_TRUE(TestServer::eventually([&] { return store_->load().empty(); }));
+    EXPECT_TRUE(TestServer::eventually([&] { return store_->statistics().owed == 0; }));
     crash();
     EXPECT_EQ(server_->restored().restored, 0U);
 }
