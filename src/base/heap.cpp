@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <utility>
 
 #include <malloc.h>
 #include <unistd.h>
@@ -34,11 +35,14 @@ bool HeapTrimmer::trim() {
     const struct ::mallinfo2 heap = ::mallinfo2();
     const std::size_t free = heap.fordblks;
     const std::size_t resident = resident_bytes();
-    const bool grown = resident >= least_resident_ + change;
+    // Nor does that tell of what was in use the last time, resident, and is free now: so what a
+    // burst left is given back once more a while later, when its last connection has gone.
+    const bool due = std::exchange(again_, false) || resident >= least_resident_ + change;
     if (least_resident_ != 0) least_resident_ = std::min(least_resident_, resident);
-    if (free < worth_it || free < heap.uordblks / 4 || !grown) return false;
+    if (free < worth_it || free < heap.uordblks / 4 || !due) return false;
     ::malloc_trim(0);
     least_resident_ = resident_bytes();
+    again_ = resident >= least_resident_ + change;
     return true;
 }
 

@@ -18,6 +18,7 @@ class HeapTrimmer {
 
   private:
     std::size_t least_resident_{0};  // bytes of the process, since the last time
+    bool again_{false};              // the last time gave much back
 };
 
 }  // namespace smb3d
