@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <utility>
 
 #include <malloc.h>
 #include <unistd.h>
@@ -29,20 +28,20 @@ std::size_t resident_bytes() {
 bool HeapTrimmer::trim() {
     // Less than this, or a quarter of what is in use, is room for the next connections.
     constexpr std::size_t worth_it = 1 * limits::mib;
-    // Free pieces stay free pieces when their pages are gone, and a burst like the last one leaves
-    // as many: only what is resident tells of new ones.
+    // New free pieces show in their sum if they were in use the last time; if the heap is as it was
+    // then, after another burst like the last one, they show in what is resident, since pieces
+    // whose pages are gone stay free pieces.
     constexpr std::size_t change = 256 * limits::kib;
     const struct ::mallinfo2 heap = ::mallinfo2();
     const std::size_t free = heap.fordblks;
     const std::size_t resident = resident_bytes();
-    // Nor does that tell of what was in use the last time, resident, and is free now: so what a
-    // burst left is given back once more a while later, when its last connection has gone.
-    const bool due = std::exchange(again_, false) || resident >= least_resident_ + change;
-    if (least_resident_ != 0) least_resident_ = std::min(least_resident_, resident);
+    const bool due = free >= least_free_ + change || resident >= least_resident_ + change;
+    least_free_ = std::min(least_free_, free);
+    least_resident_ = std::min(least_resident_, resident);
     if (free < worth_it || free < heap.uordblks / 4 || !due) return false;
     ::malloc_trim(0);
+    least_free_ = free;
     least_resident_ = resident_bytes();
-    again_ = resident >= least_resident_ + change;
     return true;
 }
 

@@ -17,8 +17,9 @@ class HeapTrimmer {
     bool trim();
 
   private:
-    std::size_t least_resident_{0};  // bytes of the process, since the last time
-    bool again_{false};              // the last time gave much back
+    // Of the process and of its heap, in bytes, since the last time that it gave back.
+    std::size_t least_resident_{0};
+    std::size_t least_free_{0};
 };
 
 }  // namespace smb3d
