@@ -39,6 +39,12 @@ def wait_for(condition, what, seconds=10):
     raise AssertionError(f"waited {seconds} s for {what}")
 
 
+def sessions_with_a_share(server):
+    """Those whose client has come so far: a session is there before its tree connect."""
+    return wait_for(lambda: [session for session in server.ask("session", "list") if session["shares"]],
+                    "a session with a share")
+
+
 @test("ctl.status")
 def status(server):
     result = server.ask("status")
@@ -52,7 +58,7 @@ def status(server):
 def lists(server):
     process = hold(server, ["ls"])
     try:
-        session = wait_for(lambda: server.ask("session", "list"), "a session")[0]
+        session = sessions_with_a_share(server)[0]
         expect(session["user"] == server.user and session["shares"], session)
         expect(server.ask("connection", "list"), "no connection")
         shares = {share["name"]: share for share in server.ask("share", "list")}
@@ -68,7 +74,7 @@ def lists(server):
 @test("ctl.session-kill")
 def session_kill(server):
     process = hold(server, ["ls"])
-    session = wait_for(lambda: server.ask("session", "list"), "a session")[0]
+    session = sessions_with_a_share(server)[0]
     server.ctl("session", "kill", session["id"])
     wait_for(lambda: not server.ask("session", "list"), "the session's end")
     finish(process)
@@ -112,7 +118,7 @@ def users(server):
     second = f"{SECOND_USER}%{server.second_password}"
     smbclient(server, "ls", user=second)
     process = hold(server, ["ls"], user=second)
-    wait_for(lambda: server.ask("session", "list"), "a session")
+    sessions_with_a_share(server)
     result = server.ask("user", "disable", SECOND_USER)
     expect(result["sessions_ended"] == 1, result)
     finish(process)
@@ -138,7 +144,7 @@ def reload(server):
     extra = os.path.join(server.dir, "extra")
     os.makedirs(extra, exist_ok=True)
     process = hold(server, ["ls"])
-    before = wait_for(lambda: server.ask("session", "list"), "a session")[0]["id"]
+    before = sessions_with_a_share(server)[0]["id"]
     try:
         server.write_config(server.text.replace('comment = "interop"', 'comment = "changed"') +
                             f'[share.extra]\npath = "{extra}"\n[share.gone]\npath = "/nonexistent"\n')
