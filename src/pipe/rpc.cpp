@@ -94,7 +94,7 @@ void RpcConnection::on_pdu(MutableBytes whole, Work& work) {
 bool RpcConnection::begin_security(const Pdu& pdu, Work& work) {
     if (!pdu.auth) return true;
     const auto authority = view_->authority();
-    security_ = RpcSecurity::begin(authority.get(), *pdu.auth);
+    security_ = RpcSecurity::begin(authority.get(), *pdu.auth, work.caller);
     if (!security_) {
         work.replies.push_back(
             build_bind_nak(NakReason::authentication_type_not_recognized, pdu.header.call_id));

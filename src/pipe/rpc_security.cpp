@@ -97,14 +97,18 @@ RpcSecurity::RpcSecurity(std::unique_ptr<auth::Exchange> exchange, const AuthVer
       context_id_(verifier.context_id) {}
 
 std::unique_ptr<RpcSecurity> RpcSecurity::begin(const auth::Authority* authority,
-                                                const AuthVerifier& verifier) {
+                                                const AuthVerifier& verifier,
+                                                const Caller& caller) {
     // The exchange tells raw NTLMSSP from SPNEGO by the token.
     const bool known = verifier.type == AuthType::spnego || verifier.type == AuthType::ntlmssp;
     if (authority == nullptr || !known) return nullptr;
     if (verifier.level < AuthLevel::connect || verifier.level > AuthLevel::privacy) return nullptr;
     // [MS-RPCE] 2.2.1.1.8: no client sends this level here, it becomes `packet` before.
     if (verifier.level == AuthLevel::call) return nullptr;
-    auto exchange = authority->begin(auth::Peer{});
+    // A pipe knows its session's user and no address; without any, all pipes' wrong guesses would
+    // count together, and one client could lock the others out.
+    auto exchange =
+        authority->begin(auth::Peer{"a pipe of " + caller.domain + "\\" + caller.user, {}});
     if (!exchange) return nullptr;
     return std::unique_ptr<RpcSecurity>(new RpcSecurity(std::move(exchange), verifier));
 }

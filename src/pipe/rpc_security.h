@@ -15,6 +15,7 @@
 #include "auth/authority.h"
 #include "crypto/hash.h"
 #include "pipe/rpc_pdu.h"
+#include "smb3d/caller.h"
 #include "smb3d/status.h"
 
 namespace smb3d::pipe::rpc {
@@ -63,9 +64,10 @@ class NtlmProtection {
 
 class RpcSecurity {
   public:
-    // nullptr if the type or level is none that this server knows.
+    // nullptr if the type or level is none that this server knows.  `caller`: whose pipe it is, and
+    // whose wrong guesses are counted together.
     static std::unique_ptr<RpcSecurity> begin(const auth::Authority* authority,
-                                              const AuthVerifier& verifier);
+                                              const AuthVerifier& verifier, const Caller& caller);
 
     // The next leg; the token for the client.
     Result<std::vector<std::byte>> step(Bytes token);

@@ -90,7 +90,8 @@ class FakeExchange : public auth::Exchange {
 
 }  // namespace
 
-std::unique_ptr<auth::Exchange> FakeAuthority::begin(const auth::Peer&) const {
+std::unique_ptr<auth::Exchange> FakeAuthority::begin(const auth::Peer& peer) const {
+    last_peer_ = peer.address;
     return std::make_unique<FakeExchange>(last_);
 }
 

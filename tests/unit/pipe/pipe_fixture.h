@@ -48,9 +48,11 @@ class FakeAuthority : public auth::Authority {
     std::unique_ptr<auth::Exchange> begin(const auth::Peer& peer) const override;
     static Bits key();
     static std::uint32_t flags();
+    const std::string& last_peer() const { return last_peer_; }
 
   private:
     std::string last_;
+    mutable std::string last_peer_;
 };
 
 Caller user_caller();

@@ -476,6 +476,22 @@ TEST(Rpc, AFailedExchangeShowsInTheNextCall) {
     EXPECT_TRUE(client.connection.broken());
 }
 
+// Wrong guesses are counted by whose pipe it is: nobody locks others out.
+TEST(Rpc, AnExchangeIsWithThePipesUser) {
+    auto view = make_view();
+    const auto authority = std::make_shared<FakeAuthority>();
+    view->authority_ = authority;
+    Caller alice = user_caller();
+    alice.domain = "NAS";
+    alice.user = "alice";
+    for (const Caller& caller : {alice, anonymous_caller()}) {
+        Client client("srvsvc", view, caller);
+        client.feed(with_auth(bind_pdu(srvsvc_interface()), AuthType::ntlmssp, AuthLevel::integrity,
+                              text_bytes("hello")));
+        EXPECT_EQ(authority->last_peer(), "a pipe of " + caller.domain + "\\" + caller.user);
+    }
+}
+
 TEST(Rpc, BindsThatCannotAuthenticateAreRefused_MsRpce_2_2_2_5) {
     auto view = make_view();
     const auto bind_with = [&](AuthType type, AuthLevel level, std::string_view token) {
