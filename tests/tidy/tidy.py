@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """The house rules that a compiler does not check.
 
-    tests/tidy/tidy.py [--all] [--only RULE]
+    tests/tidy/tidy.py [--all [--commits N]] [--only RULE]
 
 Without --all: what needs no compiler (also a ctest).  --all adds clang-format, self-contained headers and
-clang-tidy.  Ends with "N passed, N failed, N skipped": one count a rule.
+clang-tidy, with --commits only of what the last N commits have changed.  Ends with "N passed, N failed, N skipped": one
+count a rule.
 """
 import argparse
 import json
@@ -328,11 +329,22 @@ def self_contained():
                 yield problem
 
 
-def clang_tidy():
+def changed_by(commits):
+    """The files that the last commits touched, uncommitted changes included; None if the history is not that long."""
+    done = subprocess.run(["git", "diff", "--name-only", f"HEAD~{commits}"], cwd=TOP, capture_output=True, text=True,
+                          check=False)
+    return set(done.stdout.splitlines()) if done.returncode == 0 else None
+
+
+def clang_tidy(commits=None):
     """The checks of .clang-tidy, as errors, over the library's sources (tests cost more than they would give)."""
     build, commands = compile_commands()
+    changed = changed_by(commits) if commits else None
     wanted = sorted({os.path.relpath(c["file"], TOP) for c in commands
                      if os.path.relpath(c["file"], TOP).split("/")[0] in ("src", "vfs_posix", "transport")})
+    if changed is not None:
+        wanted = [path for path in wanted if path in changed]
+    print(f"clang_tidy: {len(wanted)} sources", flush=True)
 
     def check(path):
         done = subprocess.run([shutil.which("clang-tidy-19") or "clang-tidy", "--quiet", "-p", build, path], cwd=TOP,
@@ -350,13 +362,14 @@ RULES = (columns, file_length, function_length, include_direction, patterns, awa
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--all", action="store_true")
+    parser.add_argument("--commits", type=int, help="clang-tidy: only what so many commits have changed")
     parser.add_argument("--only", help="one rule")
     arguments = parser.parse_args()
     passed = failed = 0
     rules = [(rule.__name__, rule) for rule in RULES]
     if arguments.all or arguments.only:
         rules += [("formatted", formatted), ("self_contained", self_contained),
-                  ("clang_tidy", clang_tidy)]
+                  ("clang_tidy", lambda: clang_tidy(arguments.commits))]
     for name, rule in rules:
         if arguments.only and name != arguments.only:
             continue
