@@ -46,7 +46,7 @@ class Exchange {
 
 // Whom the exchange is with: for channel bindings, target checks and the log.
 struct Peer {
-    std::string address;
+    std::string address;  // or what else tells it from others, whose wrong guesses are not its own
     std::vector<std::byte>
         channel_bindings;  // [RFC 5929] hash if the transport has TLS, else empty
 };

@@ -276,7 +276,14 @@ def pragma_once():
             yield f"{path}: no #pragma once"
 
 
+def not_installed(program):
+    return None if shutil.which(program) else f"{program} is not there: ./run install test"
+
+
 def formatted():
+    if missing := not_installed("clang-format"):
+        yield missing
+        return
     files = code_files()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         chunks = [files[i::8] for i in range(8)]
@@ -306,7 +313,7 @@ def included_first():
     that these stand alone."""
     first = re.compile(r'^#include "([^"]+)"', re.M)
     for path in code_files():
-        if path.endswith(".cpp"):
+        if path.endswith(".cpp") and not path.startswith("tests/"):  # that build has no tests
             text = read(path)
             found = first.search(text)
             if found and text.index("#include") == found.start():
@@ -338,6 +345,9 @@ def changed_by(commits):
 
 def clang_tidy(commits=None):
     """The checks of .clang-tidy, as errors, over the library's sources (tests cost more than they would give)."""
+    if missing := not_installed("clang-tidy-19"):
+        yield missing
+        return
     build, commands = compile_commands()
     changed = changed_by(commits) if commits else None
     wanted = sorted({os.path.relpath(c["file"], TOP) for c in commands
@@ -347,7 +357,7 @@ def clang_tidy(commits=None):
     print(f"clang_tidy: {len(wanted)} sources", flush=True)
 
     def check(path):
-        done = subprocess.run([shutil.which("clang-tidy-19") or "clang-tidy", "--quiet", "-p", build, path], cwd=TOP,
+        done = subprocess.run(["clang-tidy-19", "--quiet", "-p", build, path], cwd=TOP,
                               capture_output=True, text=True, check=False)
         return [line for line in done.stdout.splitlines() if re.search(r": (error|warning): ", line)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
