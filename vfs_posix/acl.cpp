@@ -1,5 +1,7 @@
 #include "vfs_posix/acl.h"
 
+#include <cerrno>
+
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -11,10 +13,12 @@ namespace {
 
 constexpr const char* list_attribute = "system.posix_acl_access";
 
-bool may_be_concerned(const vfs::FileStat& stat) {
-    if (stat.kind != vfs::FileKind::file && stat.kind != vfs::FileKind::directory) return false;
+bool may_be_concerned(AttribCache& lists, const struct ::statx& st) {
+    if (!S_ISREG(st.stx_mode) && !S_ISDIR(st.stx_mode)) return false;
     const std::optional<std::uint32_t> uid = worn_uid();
-    return uid && *uid != 0 && *uid != stat.uid;
+    if (!uid || *uid == 0 || *uid == st.stx_uid) return false;
+    const auto known = lists.find(key_of(st), stamp_of(st).ctime_ns);
+    return !known || known->has_value();
 }
 
 template <class May>
@@ -28,15 +32,22 @@ std::uint8_t ask(May may) {
 
 }  // namespace
 
-std::optional<std::uint8_t> rights_by_list(int fd, bool path_only, const vfs::FileStat& stat) {
-    if (!may_be_concerned(stat)) return std::nullopt;
-    if (get_xattr(fd, path_only, list_attribute, nullptr, 0) < 0) return std::nullopt;
+std::optional<std::uint8_t> rights_by_list(AttribCache& lists, const struct ::statx& st, int fd,
+                                           bool path_only) {
+    if (!may_be_concerned(lists, st)) return std::nullopt;
+    if (get_xattr(fd, path_only, list_attribute, nullptr, 0) < 0) {
+        if (errno == ENODATA || errno == EOPNOTSUPP) {
+            lists.store(key_of(st), stamp_of(st).ctime_ns, std::nullopt);
+        }
+        return std::nullopt;
+    }
     return ask([fd](int right) { return may_access(fd, right); });
 }
 
-std::optional<std::uint8_t> rights_by_list_at(int directory, const char* name,
-                                              const vfs::FileStat& stat) {
-    if (!may_be_concerned(stat)) return std::nullopt;
+// Not kept: the name may be another file's by now.
+std::optional<std::uint8_t> rights_by_list_at(AttribCache& lists, const struct ::statx& st,
+                                              int directory, const char* name) {
+    if (!may_be_concerned(lists, st)) return std::nullopt;
     if (get_xattr_at(directory, name, list_attribute, nullptr, 0) < 0) return std::nullopt;
     return ask([=](int right) { return may_access_at(directory, name, right); });
 }

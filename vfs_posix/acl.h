@@ -10,15 +10,19 @@
 #include <cstdint>
 #include <optional>
 
-#include "smb3d/vfs.h"
+#include <sys/stat.h>
+
+#include "vfs_posix/attrib_cache.h"
 
 namespace smb3d::vfs_posix {
 
-// The caller's rwx (4, 2, 1) on the file that `stat` describes; nullopt: the mode tells it, because
+// The caller's rwx (4, 2, 1) on the file that `st` describes; nullopt: the mode tells it, because
 // there is no list, or the caller is root or the owner, whom a list does not concern.
-std::optional<std::uint8_t> rights_by_list(int fd, bool path_only, const vfs::FileStat& stat);
+// `lists`: empty for a file without one; that is known as long as its ctime stays.
+std::optional<std::uint8_t> rights_by_list(AttribCache& lists, const struct ::statx& st, int fd,
+                                           bool path_only);
 // The same of an entry of `directory`, without opening it; not a symbolic link.
-std::optional<std::uint8_t> rights_by_list_at(int directory, const char* name,
-                                              const vfs::FileStat& stat);
+std::optional<std::uint8_t> rights_by_list_at(AttribCache& lists, const struct ::statx& st,
+                                              int directory, const char* name);
 
 }  // namespace smb3d::vfs_posix

@@ -1,4 +1,5 @@
-// AttribCache: what user.DOSATTRIB said, by inode and change time.
+// AttribCache: what user.DOSATTRIB said, by inode and change time; another one knows the files that
+// have no access control list (acl.h).
 //
 // Purpose: opening, asking and listing need the attribute of every file, and reading it costs as
 //   much as the stat beside it (through /proc several times that).

@@ -161,7 +161,7 @@ class PosixFile::Lister {
         if (S_ISLNK(st.stx_mode)) return stat_of_link(entry.name);
         vfs::FileStat stat =
             share_.make_stat(st, share_.dos_attrib_at(file_.fd(), name, st), entry.name);
-        if (request_.rights) stat.rights = rights_by_list_at(file_.fd(), name, stat);
+        if (request_.rights) stat.rights = rights_by_list_at(share_.lists(), st, file_.fd(), name);
         return stat;
     }
 
@@ -169,9 +169,8 @@ class PosixFile::Lister {
         const UniqueFd target =
             share_.resolver().open_below(join_path(file_.path_, name), O_PATH, Blocking::may);
         if (!target) return std::nullopt;
-        auto stat = share_.stat_fd(target.get(), true, name);
+        const auto stat = share_.stat_fd(target.get(), true, name, request_.rights);
         if (!stat) return std::nullopt;
-        if (request_.rights) stat->rights = rights_by_list(target.get(), true, *stat);
         return *stat;
     }
 

@@ -5,7 +5,6 @@
 
 #include <sys/stat.h>
 
-#include "vfs_posix/acl.h"
 #include "vfs_posix/errno_map.h"
 #include "vfs_posix/file.h"
 #include "vfs_posix/job.h"
@@ -324,9 +323,8 @@ Result<OpenReply> PosixShare::finish_open(Opened&& opened, std::string path_on_d
         if (opened.shared) open_files_->remove(opened.key, opened.fd.get());
         return fail(status);
     };
-    auto stat = stat_fd(opened.fd.get(), opened.path_only, name);
+    const auto stat = stat_fd(opened.fd.get(), opened.path_only, name, true);
     if (!stat) return refuse(stat.error());
-    stat->rights = rights_by_list(opened.fd.get(), opened.path_only, *stat);
     const bool directory = stat->kind == vfs::FileKind::directory;
     if (directory && request.kind == WantKind::file) return refuse(NtStatus::FILE_IS_A_DIRECTORY);
     if (!directory && request.kind == WantKind::directory) return refuse(NtStatus::NOT_A_DIRECTORY);

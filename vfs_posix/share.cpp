@@ -17,6 +17,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "vfs_posix/acl.h"
 #include "vfs_posix/errno_map.h"
 #include "vfs_posix/file.h"
 #include "vfs_posix/host_monitor.h"
@@ -153,7 +154,8 @@ PosixShare::PosixShare(UniqueFd root, PosixOptions options, FileSystemTraits tra
       traits_(traits),
       resolver_(std::move(root), options_),
       location_(location_of(resolver_)),
-      attribs_(traits_.distinct_stamps) {}
+      attribs_(traits_.distinct_stamps),
+      lists_(traits_.distinct_stamps) {}
 
 vfs::Capabilities PosixShare::capabilities() const {
     vfs::Capabilities out;
@@ -263,10 +265,13 @@ vfs::FileStat PosixShare::make_stat(const struct ::statx& st, const std::optiona
     return out;
 }
 
-Result<vfs::FileStat> PosixShare::stat_fd(int fd, bool path_only, std::string_view name) {
+Result<vfs::FileStat> PosixShare::stat_fd(int fd, bool path_only, std::string_view name,
+                                          bool rights) {
     struct ::statx st {};
     if (::statx(fd, "", AT_EMPTY_PATH, stat_mask, &st) != 0) return fail_errno();
-    return make_stat(st, dos_attrib(fd, path_only, st), name);
+    vfs::FileStat stat = make_stat(st, dos_attrib(fd, path_only, st), name);
+    if (rights) stat.rights = rights_by_list(lists_, st, fd, path_only);
+    return stat;
 }
 
 void PosixShare::volume_info(const vfs::OpContext& context, vfs::Done<vfs::VolumeInfo> done) {

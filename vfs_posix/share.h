@@ -91,7 +91,10 @@ class PosixShare final : public vfs::Share, public std::enable_shared_from_this<
     // `name`: the last component as on disk.
     vfs::FileStat make_stat(const struct ::statx&, const std::optional<DosAttrib>&,
                             std::string_view name) const;
-    Result<vfs::FileStat> stat_fd(int fd, bool path_only, std::string_view name);
+    // `rights`: with FileStat::rights, of whom the thread wears.
+    Result<vfs::FileStat> stat_fd(int fd, bool path_only, std::string_view name,
+                                  bool rights = false);
+    AttribCache& lists() { return lists_; }
 
   private:
     template <class Get, class Sure>
@@ -150,6 +153,7 @@ class PosixShare final : public vfs::Share, public std::enable_shared_from_this<
     Resolver resolver_;
     const std::shared_ptr<const vfs::Location> location_;
     AttribCache attribs_;
+    AttribCache lists_;
     const std::shared_ptr<OpenFiles> open_files_{OpenFiles::of_process()};
     Pace pace_;
     CopyWays copy_ways_;
